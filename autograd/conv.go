@@ -1,0 +1,97 @@
+package autograd
+
+import "fovea/device"
+
+// Conv2D is the sliding window of CNN layers (cross-correlation), see device.Convolution: x [N, C, H, W],
+// w [M, C/groups, R, S], b [M] or nil. Gradients: the transposed convolution of dy for x, the correlation of x with dy
+// for w, the sum of dy for b.
+func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
+	const op = "conv2d"
+	t := begin(op, x, w, b).floats(op, x, w, b)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	s = s.Normal()
+	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
+	if err != nil {
+		return t.Fail(err)
+	}
+	return t.apply(operation{name: op, operands: []*Value{x, w, b}, shape: shape,
+		forward: func(y *device.Tensor) error { return t.dev.Conv(y, x.data, w.data, b.tensor(), s) },
+		backward: func(dy *device.Tensor) error {
+			return firstError(
+				t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
+				t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }),
+				t.give(x, func(dx *device.Tensor) error { return t.dev.ConvBackwardData(dx, dy, w.data, s) }))
+		}})
+}
+
+// TrueConv2D is the convolution of signal processing: the mask is rotated by 180 degrees before it slides.
+func TrueConv2D(x, w, b *Value, s device.ConvSpec) *Value {
+	if w.tape == nil && x.tape != nil {
+		w = x.tape.Use(w)
+	}
+	return Conv2D(x, Rotate180(w), b, s)
+}
+
+// Rotate180 turns each mask of w [..., R, S] by half a turn.
+func Rotate180(w *Value) *Value {
+	const op = "rotate180"
+	t := begin(op, w).floats(op, w)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	if err := device.CheckRotate(w.Shape()); err != nil {
+		return t.Fail(err)
+	}
+	return t.apply(operation{name: op, operands: []*Value{w}, shape: w.Shape(),
+		forward: func(y *device.Tensor) error { return t.dev.Rotate180(y, w.data) },
+		backward: func(dy *device.Tensor) error {
+			return t.give(w, func(dw *device.Tensor) error { return t.dev.Rotate180(dw, dy) })
+		}})
+}
+
+// ConvTranspose2D is the transpose of Conv2D as a linear map ("deconvolution"): x [N, M, P, Q], w [M, C/groups, R, S],
+// b [C] or nil; extra rows and columns (output padding) choose among the possible output sizes.
+func ConvTranspose2D(x, w, b *Value, s device.ConvSpec, extra [2]int) *Value {
+	const op = "conv_transpose2d"
+	t := begin(op, x, w, b).floats(op, x, w, b)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	s = s.Normal()
+	shape, err := s.TransposedOutput(x.Shape(), w.Shape(), b.Shape(), extra)
+	if err != nil {
+		return t.Fail(err)
+	}
+	return t.apply(operation{name: op, operands: []*Value{x, w, b}, shape: shape,
+		forward: func(y *device.Tensor) error {
+			if err := t.dev.ConvBackwardData(y, x.data, w.data, s); err != nil || b == nil {
+				return err
+			}
+			return t.dev.AddBias(y, y, b.data)
+		},
+		backward: func(dy *device.Tensor) error {
+			return firstError(
+				t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
+				t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, dy, x.data, s) }),
+				t.give(x, func(dx *device.Tensor) error { return t.dev.Conv(dx, dy, w.data, nil, s) }))
+		}})
+}
+
+// tensor is v's array, nil for no value.
+func (v *Value) tensor() *device.Tensor {
+	if v == nil {
+		return nil
+	}
+	return v.data
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+package autograd_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fovea/device"
+	_ "fovea/device/reference"
+)
+
+// devices opens one of each kind that this machine has, the reference first.
+func devices(t *testing.T) []device.Device {
+	t.Helper()
+	var opened []device.Device
+	for _, name := range []string{"reference"} {
+		d, err := device.Open(name, device.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		opened = append(opened, d)
+	}
+	return opened
+}

@@ -1,0 +1,299 @@
+package autograd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+	"fovea/device/philox"
+)
+
+// Tape records one step at a time: Reset, operations, Backward, again. It is used by one goroutine.
+type Tape struct {
+	// Training makes dropout drop and batch normalisation use the batch's statistics.
+	Training bool
+	// NoGrad records nothing: for inference.
+	NoGrad bool
+	// Random is where this step's dropout masks come from; set it anew for every step.
+	Random philox.Stream
+	// Observe, if set, sees each new value with the operation and the layer that made it. An error stops the tape.
+	Observe func(op, layer string, v *Value) error
+
+	dev        device.Device
+	records    []record
+	values     []*Value
+	scope      []string
+	draws      uint64
+	generation int
+	consumed   bool
+	err        error
+}
+
+// record is one operation: what it made, and how the gradient goes back.
+type record struct {
+	op, layer string
+	out       *Value
+	saved     []*device.Tensor // what backward needs beside the operands
+	backward  func(dy *device.Tensor) error
+}
+
+// NewTape makes an empty tape on d. Reset it when the last step is done, or its memory stays in use.
+func NewTape(d device.Device) *Tape { return &Tape{dev: d} }
+
+// Device is where the tape computes.
+func (t *Tape) Device() device.Device { return t.dev }
+
+// Err is the first failure since Reset.
+func (t *Tape) Err() error { return t.err }
+
+// Fail puts a failure on the tape, for layers that find one themselves, and returns the value that stands for it.
+func (t *Tape) Fail(err error) *Value {
+	if t.err == nil {
+		if layer := t.Layer(); layer != "" {
+			err = fmt.Errorf("layer %s: %w", layer, err)
+		}
+		t.err = err
+	}
+	return &Value{tape: t, generation: t.generation}
+}
+
+// Reset gives everything back to the device's pool and readies the tape for the next step.
+func (t *Tape) Reset() {
+	for _, r := range t.records {
+		r.release()
+	}
+	for _, v := range t.values {
+		v.free()
+	}
+	clear(t.records)
+	clear(t.values)
+	t.records, t.values, t.scope = t.records[:0], t.values[:0], t.scope[:0]
+	t.draws, t.consumed, t.err = 0, false, nil
+	t.generation++
+}
+
+func (r *record) release() {
+	for _, s := range r.saved {
+		s.Release()
+	}
+	r.saved, r.backward = nil, nil
+}
+
+// Enter and Leave bracket a layer, whose name then stands in errors and observations.
+func (t *Tape) Enter(layer string) { t.scope = append(t.scope, layer) }
+
+// Leave ends what Enter began.
+func (t *Tape) Leave() {
+	if len(t.scope) > 0 { // an operation may have reset the tape after a failure
+		t.scope = t.scope[:len(t.scope)-1]
+	}
+}
+
+// Layer is the path of the layer that is being computed: "features.0".
+func (t *Tape) Layer() string { return strings.Join(t.scope, ".") }
+
+// Input copies a dense tensor of floats to the device. It gets no gradient; see Variable.
+func (t *Tape) Input(dense *tensor.Dense) *Value {
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	data, err := device.FromDense(t.dev, dense)
+	if err == nil && data.DType != t.dev.Float() {
+		err = fmt.Errorf("input: %w: elements are %v, expected float32 or float64", device.ErrDType, dense.Dtype())
+		data.Release()
+	}
+	if err != nil {
+		return t.Fail(err)
+	}
+	return t.own(data)
+}
+
+// Variable is an input that gets a gradient, held until Reset.
+func (t *Tape) Variable(dense *tensor.Dense) *Value {
+	v := t.Input(dense).Keep()
+	v.needsGrad = t.err == nil && !t.NoGrad
+	return v
+}
+
+// Labels copies class indices to the device: one per sample, or of the given shape [N, H, W] for one per place.
+func (t *Tape) Labels(labels []int32, shape ...int) *Value {
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	if len(shape) == 0 {
+		shape = []int{len(labels)}
+	}
+	data, err := device.FromSlice(t.dev, shape, labels)
+	if err != nil {
+		return t.Fail(err)
+	}
+	v := t.own(data)
+	for i, l := range labels {
+		if i == 0 || l < v.low {
+			v.low = l
+		}
+		if i == 0 || l > v.high {
+			v.high = l
+		}
+	}
+	return v
+}
+
+// Use brings a parameter onto the tape, for operations all of whose operands are parameters.
+func (t *Tape) Use(parameter *Value) *Value {
+	if t.err != nil || parameter.data == nil {
+		return t.Fail(errors.Join(t.err, parameter.readable()))
+	}
+	v := t.own(parameter.data.Retain())
+	if v.needsGrad = !t.NoGrad && !parameter.Frozen; v.needsGrad {
+		t.records = append(t.records, record{op: "use", layer: t.Layer(), out: v,
+			backward: func(dy *device.Tensor) error { return t.pass(parameter, dy) }})
+	}
+	return v
+}
+
+// Free gives back a value that only this tape's backward pass could still want: at once without gradients, as Backward
+// passes it otherwise. Containers call it on what only they have seen.
+func (t *Tape) Free(v *Value) {
+	if t.NoGrad && v.tape == t && !v.keep {
+		v.free()
+	}
+}
+
+func (t *Tape) own(data *device.Tensor) *Value {
+	v := &Value{data: data, tape: t, generation: t.generation}
+	t.values = append(t.values, v)
+	return v
+}
+
+// nextDraw is the stream of the next dropout of this step.
+func (t *Tape) nextDraw() philox.Stream {
+	t.draws++
+	return t.Random.Sub(t.Random.ID, t.draws)
+}
+
+var errNoTape = errors.New("no operand belongs to a tape; bring a parameter onto one with Tape.Use")
+
+// begin finds the tape of an operation's operands (nil ones are left out) and checks that they can be used.
+// Without one it makes a tape that holds nothing but the error.
+func begin(op string, operands ...*Value) *Tape {
+	var t *Tape
+	for _, v := range operands {
+		if v != nil && v.tape != nil {
+			t = v.tape
+			break
+		}
+	}
+	if t == nil {
+		return &Tape{err: fmt.Errorf("%s: %w", op, errNoTape)}
+	}
+	if t.err != nil {
+		return t
+	}
+	if t.consumed {
+		t.Fail(fmt.Errorf("%s: the tape was consumed by Backward; Reset it first", op))
+		return t
+	}
+	for i, v := range operands {
+		switch {
+		case v == nil:
+		case v.tape != nil && v.tape != t:
+			t.Fail(fmt.Errorf("%s: operand %d belongs to another tape", op, i))
+		case v.readable() != nil:
+			t.Fail(fmt.Errorf("%s: operand %d: %w", op, i, v.readable()))
+		case v.data.Device != t.dev:
+			t.Fail(fmt.Errorf("%s: operand %d is on device %s, the tape on %s", op, i, v.data.Device.Name(), t.dev.Name()))
+		}
+	}
+	return t
+}
+
+// floats checks that operands hold real numbers.
+func (t *Tape) floats(op string, operands ...*Value) *Tape {
+	for i, v := range operands {
+		if t.err == nil && v != nil && v.data.DType != t.dev.Float() {
+			t.Fail(fmt.Errorf("%s: %w: operand %d holds %v, expected %v", op, device.ErrDType, i, v.data.DType, t.dev.Float()))
+		}
+	}
+	return t
+}
+
+// operation is what apply needs to know of one.
+type operation struct {
+	name     string
+	operands []*Value // nil ones are left out
+	shape    tensor.Shape
+	forward  func(y *device.Tensor) error
+	backward func(dy *device.Tensor) error
+	saved    []*device.Tensor
+	output   *device.Tensor // instead of shape and forward: already computed
+}
+
+// apply computes an operation and records it if a gradient may come back.
+func (t *Tape) apply(o operation) *Value {
+	fail := func(err error) *Value {
+		for _, s := range o.saved {
+			s.Release()
+		}
+		return t.Fail(err)
+	}
+	if t.err != nil {
+		return fail(t.err)
+	}
+	if o.output == nil {
+		y, err := t.dev.New(o.shape, t.dev.Float())
+		if err != nil {
+			return fail(fmt.Errorf("%s: %w", o.name, err))
+		}
+		if err := o.forward(y); err != nil {
+			y.Release()
+			return fail(fmt.Errorf("%s: %w", o.name, err))
+		}
+		o.output = y
+	}
+	v := t.own(o.output)
+	if !t.NoGrad && o.backward != nil {
+		for _, operand := range o.operands {
+			v.needsGrad = v.needsGrad || operand.wantsGrad()
+		}
+	}
+	if v.needsGrad {
+		t.records = append(t.records, record{op: o.name, layer: t.Layer(), out: v, saved: o.saved, backward: o.backward})
+	} else {
+		for _, s := range o.saved {
+			s.Release()
+		}
+	}
+	if t.Observe != nil {
+		if err := t.Observe(o.name, t.Layer(), v); err != nil {
+			return t.Fail(err)
+		}
+	}
+	return v
+}
+
+// temporary makes a tensor of floats that the operation saves or releases itself; nil after a failure.
+func (t *Tape) temporary(shape tensor.Shape) *device.Tensor {
+	if t.err != nil {
+		return nil
+	}
+	s, err := t.dev.New(shape, t.dev.Float())
+	if err != nil {
+		t.Fail(err)
+		return nil
+	}
+	return s
+}
+
+func (v *Value) wantsGrad() bool {
+	if v == nil {
+		return false
+	}
+	if v.tape == nil {
+		return !v.Frozen
+	}
+	return v.needsGrad
+}

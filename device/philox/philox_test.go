@@ -1,0 +1,83 @@
+package philox_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fovea/device/philox"
+)
+
+// The known answers are those of Random123's kat_vectors, philox4x32 with 10 rounds.
+func TestKnownAnswers(t *testing.T) {
+	const ones = 0xffffffff
+	for _, c := range []struct {
+		key  [2]uint32
+		ctr  [4]uint32
+		want [4]uint32
+	}{
+		{[2]uint32{}, [4]uint32{}, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+		{[2]uint32{ones, ones}, [4]uint32{ones, ones, ones, ones}, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{[2]uint32{0xa4093822, 0x299f31d0}, [4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+	} {
+		require.Equal(t, c.want, philox.Block(c.key, c.ctr))
+	}
+}
+
+func TestSourceReadsTheStreamInOrder(t *testing.T) {
+	s := philox.Stream{Seed: 7, ID: 9}
+	src := philox.NewSource(s)
+	for i := range uint64(5) {
+		for _, want := range s.Four(i) {
+			require.Equal(t, want, src.Uint32())
+		}
+	}
+}
+
+func TestMoments(t *testing.T) {
+	const n = 100000
+	src := philox.NewSource(philox.Stream{Seed: 1})
+	var sum, squares float64
+	for range n {
+		v := src.Normal(3, 2)
+		sum += v
+		squares += v * v
+	}
+	mean := sum / n
+	require.InDelta(t, 3, mean, 0.03)
+	require.InDelta(t, 2, math.Sqrt(squares/n-mean*mean), 0.03)
+}
+
+func TestPermHoldsEachIndexOnce(t *testing.T) {
+	order := philox.NewSource(philox.Stream{Seed: 3, ID: 4}).Perm(1000)
+	seen := make([]bool, 1000)
+	for _, i := range order {
+		require.False(t, seen[i])
+		seen[i] = true
+	}
+}
+
+func TestSubStreamsDiffer(t *testing.T) {
+	s := philox.Stream{Seed: 1, ID: 2}
+	seen := map[uint64]bool{}
+	for a := range uint64(50) {
+		for b := range uint64(50) {
+			id := s.Sub(a, b).ID
+			require.False(t, seen[id])
+			seen[id] = true
+		}
+	}
+}
+
+func ExampleSource() {
+	src := philox.NewSource(philox.Stream{Seed: 1, ID: 2})
+	fmt.Println(src.Perm(5))
+	again := philox.NewSource(philox.Stream{Seed: 1, ID: 2})
+	fmt.Println(again.Perm(5))
+	// Output:
+	// [1 3 0 2 4]
+	// [1 3 0 2 4]
+}

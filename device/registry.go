@@ -1,0 +1,88 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Options are what the user may choose about a device.
+type Options struct {
+	Threads int // 0: as many as the machine has processors
+}
+
+// Driver makes the devices of one kind. Each device's package registers its own in a short file.
+type Driver struct {
+	Name string
+	// Preference orders drivers for "auto": the highest that opens wins; a negative one is never chosen so.
+	Preference int
+	// Open makes device number index of this kind (0 unless the user said otherwise).
+	Open func(index int, o Options) (Device, error)
+}
+
+var drivers = map[string]Driver{}
+
+// Register adds a kind of device; it is called from init.
+func Register(d Driver) {
+	if _, twice := drivers[d.Name]; twice {
+		panic("device: driver " + d.Name + " registered twice")
+	}
+	drivers[d.Name] = d
+}
+
+// ErrUsage marks a device name that cannot be meant, as opposed to a device that is not there.
+var ErrUsage = errors.New("unknown device")
+
+// Open makes the device that spec names: "auto" (the best present), a registered name, or name:index.
+func Open(spec string, o Options) (Device, error) {
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("%w: %d threads, expected at least 1 (or 0 for all processors)", ErrUsage, o.Threads)
+	}
+	if spec == "auto" {
+		return openBest(o)
+	}
+	name, number, numbered := strings.Cut(spec, ":")
+	d, known := drivers[name]
+	if !known {
+		return nil, fmt.Errorf("%w %q, expected auto, %s", ErrUsage, spec, strings.Join(Names(), ", "))
+	}
+	index := 0
+	if numbered {
+		var err error
+		if index, err = strconv.Atoi(number); err != nil || index < 0 {
+			return nil, fmt.Errorf("%w %q: %q is not a device number, expected for example %s:0", ErrUsage, spec, number, name)
+		}
+	}
+	return d.Open(index, o)
+}
+
+func openBest(o Options) (Device, error) {
+	order := make([]Driver, 0, len(drivers))
+	for _, d := range drivers {
+		if d.Preference >= 0 {
+			order = append(order, d)
+		}
+	}
+	sort.Slice(order, func(i, j int) bool { return order[i].Preference > order[j].Preference })
+	var failures []error
+	for _, d := range order {
+		dev, err := d.Open(0, o)
+		if err == nil {
+			return dev, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", d.Name, err))
+	}
+	return nil, fmt.Errorf("no device could be opened: %w", errors.Join(failures...))
+}
+
+// Names lists the registered kinds in alphabetical order.
+func Names() []string {
+	names := make([]string, 0, len(drivers))
+	for n := range drivers {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
