@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/device"
+	_ "fovea/device/cpu"
 	_ "fovea/device/reference"
 )
 
@@ -13,7 +14,7 @@ import (
 func devices(t *testing.T) []device.Device {
 	t.Helper()
 	var opened []device.Device
-	for _, name := range []string{"reference"} {
+	for _, name := range []string{"reference", "cpu"} {
 		d, err := device.Open(name, device.Options{})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })

@@ -32,33 +32,35 @@ func Register(d Driver) {
 	drivers[d.Name] = d
 }
 
-// ErrUsage marks a device name that cannot be meant, as opposed to a device that is not there.
-var ErrUsage = errors.New("unknown device")
+// ErrUsage marks a choice that cannot be meant, as opposed to a device that is not there.
+var ErrUsage = errors.New("device")
 
 // Open makes the device that spec names: "auto" (the best present), a registered name, or name:index.
 func Open(spec string, o Options) (Device, error) {
 	if o.Threads < 0 {
-		return nil, fmt.Errorf("%w: %d threads, expected at least 1 (or 0 for all processors)", ErrUsage, o.Threads)
+		return nil, fmt.Errorf("%w: %d threads, expected at least 1, or 0 for all processors", ErrUsage, o.Threads)
 	}
 	if spec == "auto" {
-		return openBest(o)
+		d, _, err := Best(o)
+		return d, err
 	}
 	name, number, numbered := strings.Cut(spec, ":")
 	d, known := drivers[name]
 	if !known {
-		return nil, fmt.Errorf("%w %q, expected auto, %s", ErrUsage, spec, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("%w: unknown %q, expected auto, %s", ErrUsage, spec, strings.Join(Names(), ", "))
 	}
 	index := 0
 	if numbered {
 		var err error
 		if index, err = strconv.Atoi(number); err != nil || index < 0 {
-			return nil, fmt.Errorf("%w %q: %q is not a device number, expected for example %s:0", ErrUsage, spec, number, name)
+			return nil, fmt.Errorf("%w: in %q, %q is not a device number, expected for example %s:0", ErrUsage, spec, number, name)
 		}
 	}
 	return d.Open(index, o)
 }
 
-func openBest(o Options) (Device, error) {
+// Best opens the device of highest preference that is present, and says why better ones are not.
+func Best(o Options) (best Device, absent []error, err error) {
 	order := make([]Driver, 0, len(drivers))
 	for _, d := range drivers {
 		if d.Preference >= 0 {
@@ -66,15 +68,13 @@ func openBest(o Options) (Device, error) {
 		}
 	}
 	sort.Slice(order, func(i, j int) bool { return order[i].Preference > order[j].Preference })
-	var failures []error
 	for _, d := range order {
-		dev, err := d.Open(0, o)
-		if err == nil {
-			return dev, nil
+		if best, err = d.Open(0, o); err == nil {
+			return best, absent, nil
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", d.Name, err))
+		absent = append(absent, fmt.Errorf("%s: %w", d.Name, err))
 	}
-	return nil, fmt.Errorf("no device could be opened: %w", errors.Join(failures...))
+	return nil, absent, fmt.Errorf("no device could be opened: %w", errors.Join(absent...))
 }
 
 // Names lists the registered kinds in alphabetical order.

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"fovea/cmd/internal/cli"
+	"fovea/data"
+	"fovea/device"
+	"fovea/device/philox"
+	"fovea/nn"
+	"fovea/nn/fit"
+	"fovea/nn/optim"
+	"fovea/nn/weights"
+	"fovea/nn/zoo"
+)
+
+// splitUse tells the stream of the validation split from others of the same seed ("split" in ASCII).
+const splitUse = 0x73706c6974
+
+// train is the whole program.
+func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	s, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	show := newDisplay(s.log, stdout, stderr)
+	begin := time.Now()
+	sets, err := data.Open(ctx, s.data, data.Options{Dir: s.dataDir, Log: func(format string, args ...any) { show.say(fmt.Sprintf(format, args...)) }})
+	if errors.Is(err, data.ErrUsage) {
+		return cli.Usagef("--data: %w", err)
+	}
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if err := s.chooseClasses(sets); err != nil {
+		return err
+	}
+	training, validation, err := data.Split(sets.Train, s.valFraction.value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
+	if err != nil {
+		return fmt.Errorf("--val-fraction: %w", err)
+	}
+	dev, err := cli.OpenDevice(s.device, s.threads, show.say)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dev.Close()) }()
+	net, card, err := s.build(dev, sets.Train.Info())
+	if err != nil {
+		return err
+	}
+	defer net.Release()
+	optimizer, err := optim.New(dev, s.optim(), net.Parameters)
+	if err != nil {
+		return err
+	}
+	defer optimizer.Release()
+	folder, err := newRun(s.out, s.model)
+	if err != nil {
+		return err
+	}
+	if err := writeConfig(folder.path(configFile), s.flags); err != nil {
+		return fmt.Errorf("%s: %w", folder.path(configFile), cause(err))
+	}
+	if err := show.begin(net, s.model); err != nil {
+		return err
+	}
+	last := fit.Epoch{}
+	trainer := &fit.Trainer{Network: net, Optimizer: optimizer, Validation: validation, Epochs: s.epochs, MaxSteps: s.maxSteps, Seed: s.seed,
+		Train:  &data.Loader{Set: training, Batch: s.batch, Shuffle: !s.noShuffle, Seed: s.seed},
+		OnStep: show.step,
+		OnEpoch: func(e fit.Epoch) error {
+			last = e
+			line := newEpochLine(e)
+			show.epoch(line, s.epochs)
+			return folder.epoch(line, net, card)
+		}}
+	if err := trainer.Run(ctx); err != nil {
+		return stopped(err, folder, net, card)
+	}
+	done := doneLine{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.dir}
+	if sets.Test != nil {
+		m, err := fit.Evaluate(ctx, net, sets.Test, s.batch)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		done.TestAcc, done.TestLoss, done.TestSamples = known(m.Accuracy), &m.Loss, m.Samples
+	}
+	done.Seconds = time.Since(begin).Seconds()
+	if err := folder.line(done); err != nil {
+		return err
+	}
+	show.done(done, s.data)
+	return nil
+}
+
+// interrupted makes an error that follows from an interrupt be the interrupt.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// stopped keeps the weights of a training that an interrupt or a diverging loss has ended early.
+func stopped(err error, folder *run, net *nn.Network, card *weights.Card) error {
+	var diverged *fit.DivergedError
+	if !errors.Is(err, cli.ErrInterrupted) && !errors.As(err, &diverged) {
+		return err
+	}
+	if failed := folder.save(net, card); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return fmt.Errorf("%w; the weights are in %s", err, folder.path(weightsFile))
+}
+
+// chooseClasses settles the number of classes: the user's, the data's, or the network's; and checks all labels.
+func (s *settings) chooseClasses(sets *data.Sets) error {
+	info := sets.Train.Info()
+	if info.Targets > 0 {
+		if s.classes > 0 {
+			return cli.Usagef("--classes: data %q has %d regression targets, not classes", info.Name, info.Targets)
+		}
+		return nil
+	}
+	if s.classes == 0 {
+		s.classes = info.Classes
+	}
+	if s.classes == 0 {
+		model, err := zoo.Find(s.model)
+		if err != nil {
+			return err
+		}
+		s.classes = model.Classes
+	}
+	for _, set := range []data.Set{sets.Train, sets.Test} {
+		if set == nil {
+			continue
+		}
+		if err := data.CheckLabels(set, s.classes); err != nil {
+			return fmt.Errorf("%w (--classes sets how many there are)", err)
+		}
+	}
+	return nil
+}
+
+// build makes the network for the data, with the weights it starts from, and the facts that its file will carry.
+func (s *settings) build(dev device.Device, about data.Info) (*nn.Network, *weights.Card, error) {
+	model, err := zoo.Find(s.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	outputs := max(s.classes, about.Targets)
+	net, err := nn.Build(dev, model.New(outputs), about.Sample, s.seed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--model %s on samples %v of %q: %w", s.model, about.Sample, about.Name, err)
+	}
+	if err = fit.Check(net, about, s.classes); err == nil && s.weights != "" {
+		err = weights.Load(s.weights, net.State())
+	}
+	if err != nil {
+		net.Release()
+		return nil, nil, err
+	}
+	return net, &weights.Card{Model: s.model, Outputs: outputs, Regression: about.Targets > 0, Sample: about.Sample, Scale: about.Scale,
+		ClassNames: about.ClassNames}, nil
+}

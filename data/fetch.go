@@ -1,0 +1,267 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"fovea/data/atomic"
+)
+
+// maxFetch bounds a fetched file; MNIST's largest has 9.9 MB.
+const maxFetch = 64 << 20
+
+// file is a file known by its content.
+type file struct {
+	name        string
+	size        int64
+	md5, sha256 string // lower-case hexadecimal
+}
+
+// source is a place that files can be had from.
+type source struct {
+	name string
+	open func(ctx context.Context, name string) (io.ReadCloser, error)
+}
+
+// store is a folder of files that are fetched where they are missing.
+type store struct {
+	dir     string // "": there is nowhere to keep files
+	own     bool   // dir is the user's own: damage there is reported, not repaired
+	sources []source
+	log     func(format string, args ...any)
+}
+
+// damaged says that a file is not the one expected.
+type damaged struct {
+	where, what, want, got string
+	wantSize, gotSize      int64
+}
+
+func (d *damaged) Error() string {
+	return fmt.Sprintf("%s is damaged: expected %s %s, found %s (%d bytes expected, %d found)", d.where, d.what, d.want, d.got, d.wantSize, d.gotSize)
+}
+
+// check compares content, read at where, with what is known of f.
+func (f file) check(where string, content []byte) error {
+	found := &damaged{where: where, wantSize: f.size, gotSize: int64(len(content))}
+	sum5, sum256 := md5.Sum(content), sha256.Sum256(content)
+	if got := hex.EncodeToString(sum5[:]); got != f.md5 {
+		found.what, found.want, found.got = "MD5", f.md5, got
+		return found
+	}
+	if got := hex.EncodeToString(sum256[:]); got != f.sha256 {
+		found.what, found.want, found.got = "SHA-256", f.sha256, got
+		return found
+	}
+	return nil
+}
+
+// read returns the content of f, whole and checked.
+func (f file) read(where string, r io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(r, maxFetch+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFetch {
+		return nil, fmt.Errorf("%s is longer than %d bytes, expected %d", where, maxFetch, f.size)
+	}
+	return content, f.check(where, content)
+}
+
+// get returns the content of f: from the folder, or from the first source that has it, and then it is kept in the folder.
+func (s store) get(ctx context.Context, f file) ([]byte, error) {
+	if s.dir != "" {
+		atomic.ClearStale(s.dir, f.name)
+		content, err := s.kept(f)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return content, err
+		}
+	}
+	content, err := s.fetch(ctx, f)
+	if err != nil || s.dir == "" {
+		return content, err
+	}
+	err = atomic.WriteFile(filepath.Join(s.dir, f.name), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil && s.own {
+		return nil, fmt.Errorf("could not keep %s: %w", f.name, err)
+	}
+	if err != nil {
+		s.log("could not keep %s, it will be fetched again next time: %v", f.name, err)
+	}
+	return content, nil
+}
+
+// kept reads f from the folder. A damaged file in the cache is put aside, and then as good as missing.
+func (s store) kept(f file) ([]byte, error) {
+	path := filepath.Join(s.dir, f.name)
+	content, err := openFile(path, f)
+	var damage *damaged
+	if s.own || !errors.As(err, &damage) {
+		return content, err
+	}
+	aside := path + ".damaged"
+	if err := os.Rename(path, aside); err != nil {
+		return nil, fmt.Errorf("%w, and could not be put aside: %w", damage, err)
+	}
+	s.log("%v; it is now %s and will be fetched again", damage, aside)
+	return nil, fs.ErrNotExist
+}
+
+func openFile(path string, f file) ([]byte, error) {
+	r, _, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return f.read(path, r)
+}
+
+// fetch asks each source in turn. The error of a fetch that failed everywhere has every source's reason.
+func (s store) fetch(ctx context.Context, f file) ([]byte, error) {
+	var reasons []error
+	for _, from := range s.sources {
+		content, err := from.fetch(ctx, f)
+		if err == nil {
+			s.log("fetched %s (%d bytes) from %s", f.name, len(content), from.name)
+			return content, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("fetching %s: %w", f.name, context.Cause(ctx))
+		}
+		reasons = append(reasons, fmt.Errorf("  %s: %w", from.name, err))
+	}
+	return nil, fmt.Errorf("%s could not be had from any source:\n%w", f.name, errors.Join(reasons...))
+}
+
+func (s source) fetch(ctx context.Context, f file) ([]byte, error) {
+	r, err := s.open(ctx, f.name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return f.read("the file", r)
+}
+
+// folder is a source of files that are already on this machine.
+func folder(dir string) source {
+	return source{name: dir, open: func(_ context.Context, name string) (io.ReadCloser, error) {
+		return os.Open(filepath.Join(dir, name))
+	}}
+}
+
+const moduleTimeout = 3 * time.Minute
+
+// module is the folder sub of a Go module, which the go command fetches through the user's module proxy.
+func module(version, sub string) source {
+	var once sync.Once
+	var dir string
+	var err error
+	return source{name: "Go module " + version, open: func(ctx context.Context, name string) (io.ReadCloser, error) {
+		once.Do(func() { dir, err = downloadModule(ctx, version) })
+		if err != nil {
+			return nil, err
+		}
+		return os.Open(filepath.Join(dir, sub, name))
+	}}
+}
+
+func downloadModule(ctx context.Context, version string) (dir string, err error) {
+	command, err := exec.LookPath("go")
+	if err != nil {
+		return "", errors.New("the go command is not in PATH")
+	}
+	// An empty folder, so that no module or workspace around the caller has a say.
+	empty, err := os.MkdirTemp("", "fovea-module-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(empty)
+	ctx, cancel := context.WithTimeout(ctx, moduleTimeout)
+	defer cancel()
+	var out, problems bytes.Buffer
+	run := exec.CommandContext(ctx, command, "mod", "download", "-json", version)
+	run.Dir, run.Stdout, run.Stderr = empty, &out, &problems
+	run.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GO111MODULE=on", "PWD="+empty)
+	run.WaitDelay = 5 * time.Second
+	failed := run.Run()
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("go mod download: %w", context.Cause(ctx))
+	}
+	// On failure too the answer is on stdout, with Error set.
+	var answer struct{ Dir, Error string }
+	if err := json.Unmarshal(out.Bytes(), &answer); err != nil && failed == nil {
+		return "", fmt.Errorf("go mod download: answer is not JSON: %w", err)
+	}
+	switch {
+	case answer.Error != "":
+		return "", fmt.Errorf("go mod download: %s", answer.Error)
+	case failed != nil:
+		return "", fmt.Errorf("go mod download: %w: %s", failed, strings.TrimSpace(problems.String()))
+	case answer.Dir == "":
+		return "", errors.New("go mod download: answer names no folder")
+	}
+	return answer.Dir, nil
+}
+
+// mirror is a web folder with the files.
+func mirror(client *http.Client, base string) source {
+	return source{name: base, open: func(ctx context.Context, name string) (io.ReadCloser, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+name, nil)
+		if err != nil {
+			return nil, err
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		if response.StatusCode != http.StatusOK {
+			response.Body.Close()
+			return nil, fmt.Errorf("answered %q, expected 200 OK", response.Status)
+		}
+		return response.Body, nil
+	}}
+}
+
+// newClient returns a client that gives up on a server that is silent or slow, and does not leave HTTPS.
+func newClient() *http.Client {
+	return &http.Client{
+		Timeout: 5 * time.Minute,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ResponseHeaderTimeout: 20 * time.Second,
+			ForceAttemptHTTP2:     true,
+			// The files are gzip themselves, and their checksums are of the gzip.
+			DisableCompression: true,
+		},
+		CheckRedirect: func(request *http.Request, via []*http.Request) error {
+			if request.URL.Scheme != "https" {
+				return fmt.Errorf("redirected to %s, expected https", request.URL)
+			}
+			if len(via) >= 5 {
+				return errors.New("redirected more than 5 times")
+			}
+			return nil
+		},
+	}
+}

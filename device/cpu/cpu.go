@@ -1,0 +1,91 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+	"fovea/kernels/gemm"
+)
+
+func init() {
+	device.Register(device.Driver{Name: "cpu", Preference: 0, Open: func(index int, o device.Options) (device.Device, error) {
+		if index != 0 {
+			return nil, fmt.Errorf("cpu:%d: there is one cpu device, number 0; its threads are an option", index)
+		}
+		return New(o.Threads)
+	}})
+}
+
+// Device computes in float32 on all cores of this machine.
+type Device struct {
+	team   *team
+	kernel *gemm.Kernel
+	spaces []*gemm.Workspace // one per worker
+	lanes  [][]float32       // one per worker, see lane
+	floats pool[float32]
+	labels pool[int32]
+	sums   []float64 // partial sums of the operation at work
+	stats  device.Stats
+}
+
+var _ device.Device = (*Device)(nil)
+
+// New opens the device with a number of threads; 0 means as many as Go may use (GOMAXPROCS). It fails if the
+// environment variable FOVEA_CPU asks for an instruction set that this machine lacks.
+func New(threads int) (*Device, error) {
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	kernel, err := gemm.Best()
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads)}
+	for i := range d.spaces {
+		d.spaces[i] = kernel.NewWorkspace()
+	}
+	return d, nil
+}
+
+// Name implements device.Memory.
+func (d *Device) Name() string { return "cpu" }
+
+// Describe implements device.Memory.
+func (d *Device) Describe() string {
+	return fmt.Sprintf("cpu (float32, %s/%s, %s kernels, %d threads)", runtime.GOOS, runtime.GOARCH, d.kernel.Name, d.team.size)
+}
+
+// Float implements device.Memory.
+func (d *Device) Float() tensor.Dtype { return tensor.Float32 }
+
+// Synchronize implements device.Memory: work is done when a method returns.
+func (d *Device) Synchronize() error { return nil }
+
+// Stats implements device.Memory.
+func (d *Device) Stats() device.Stats { return d.stats }
+
+// Close implements device.Memory.
+func (d *Device) Close() error {
+	d.team.dismiss()
+	d.floats, d.labels, d.sums, d.lanes, d.spaces = pool[float32]{}, pool[int32]{}, nil, nil, nil
+	return device.LeakError(d)
+}
+
+// partial returns n float64s of undefined contents, valid until the next call.
+func (d *Device) partial(n int) []float64 {
+	if cap(d.sums) < n {
+		d.sums = make([]float64, n)
+	}
+	return d.sums[:n]
+}
+
+// lane returns n float32s of undefined contents for one worker, valid until its next call.
+func (d *Device) lane(worker, n int) []float32 {
+	if cap(d.lanes[worker]) < n {
+		d.lanes[worker] = make([]float32, n)
+	}
+	return d.lanes[worker][:n]
+}

@@ -1,0 +1,111 @@
+package cpu
+
+import (
+	"math"
+
+	"fovea/device"
+)
+
+// CrossEntropy implements device.Loss.
+func (d *Device) CrossEntropy(loss, x, y *device.Tensor) error {
+	in, class := floats(x), labels(y)
+	each := d.partial(len(class))
+	d.eachPlace(x, 32, func(place, first, step, maps int) {
+		each[place] = logSumExp(in, first, step, maps) - float64(in[first+int(class[place])*step])
+	})
+	floats(loss)[0] = float32(mean(each))
+	return nil
+}
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}
+
+// CrossEntropyBackward implements device.Loss.
+func (d *Device) CrossEntropyBackward(dx, dloss, x, y *device.Tensor) error {
+	in, class, out := floats(x), labels(y), floats(dx)
+	factor := float64(floats(dloss)[0]) / float64(len(class))
+	d.eachPlace(x, 48, func(place, first, step, maps int) {
+		norm := logSumExp(in, first, step, maps)
+		for c := range maps {
+			p := math.Exp(float64(in[first+c*step]) - norm)
+			if c == int(class[place]) {
+				p--
+			}
+			out[first+c*step] = float32(factor * p)
+		}
+	})
+	return nil
+}
+
+// lossPart is how many elements' losses are added before the next partial sum begins.
+const lossPart = 1 << 10
+
+// ElementLoss implements device.Loss.
+func (d *Device) ElementLoss(loss, x, y *device.Tensor, kind device.ElementLossKind) error {
+	in, target := floats(x), floats(y)
+	sums := d.partial((len(in) + lossPart - 1) / lossPart)
+	d.divide(len(sums), lossPart, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			sums[i] = 0
+			for e := i * lossPart; e < min((i+1)*lossPart, len(in)); e++ {
+				sums[i] += elementLoss(float64(in[e]), float64(target[e]), kind)
+			}
+		}
+	})
+	floats(loss)[0] = float32(mean(sums) * float64(len(sums)) / float64(len(in)))
+	return nil
+}
+
+func elementLoss(u, v float64, kind device.ElementLossKind) float64 {
+	switch kind {
+	case device.SquaredError:
+		return (u - v) * (u - v)
+	case device.Logistic:
+		return math.Max(u, 0) - u*v + math.Log1p(math.Exp(-math.Abs(u)))
+	}
+	return math.Max(0, 1-u*v) // Hinge
+}
+
+// ElementLossBackward implements device.Loss.
+func (d *Device) ElementLossBackward(dx, dloss, x, y *device.Tensor, kind device.ElementLossKind) error {
+	in, target, out := floats(x), floats(y), floats(dx)
+	factor := float64(floats(dloss)[0]) / float64(len(in))
+	d.elements(len(in), func(from, to int) {
+		for i := from; i < to; i++ {
+			u, v, g := float64(in[i]), float64(target[i]), 0.0
+			switch kind {
+			case device.SquaredError:
+				g = 2 * (u - v)
+			case device.Logistic:
+				g = 1/(1+math.Exp(-u)) - v
+			case device.Hinge:
+				if u*v < 1 {
+					g = -v
+				}
+			}
+			out[i] = float32(factor * g)
+		}
+	})
+	return nil
+}
+
+// CountCorrect implements device.Loss.
+func (d *Device) CountCorrect(count, x, y *device.Tensor) error {
+	in, class := floats(x), labels(y)
+	each := d.partial(len(class))
+	d.eachPlace(x, 1, func(place, first, step, maps int) {
+		each[place] = 0
+		if largest(in, first, step, maps) == first+int(class[place])*step {
+			each[place] = 1
+		}
+	})
+	for _, v := range each {
+		floats(count)[0] += float32(v)
+	}
+	return nil
+}

@@ -1,0 +1,6 @@
+// Package fit trains a network on batches and measures it.
+//
+// [Trainer.Run] is the whole loop: for each epoch, for each batch, forward, loss, backward, update; then the validation
+// set. Cancelling its context stops it after the step at work. A loss that is not a number stops it with a
+// [DivergedError], which names the step and the layer, and puts the last weights known to be good back.
+package fit

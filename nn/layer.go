@@ -1,0 +1,115 @@
+package nn
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"fovea/autograd"
+	"fovea/device"
+	"fovea/device/philox"
+)
+
+// Layer is a part of a network: it knows its hyper-parameters from its constructor, and its parameters after Build.
+type Layer interface {
+	// Build makes the layer's parameters for inputs of shape in (whose batch, axis 0, is 1) and returns the output's
+	// shape. It is called once.
+	Build(b *Builder, in tensor.Shape) (tensor.Shape, error)
+	// Forward computes the layer on the tape of x. Failures stay on the tape.
+	Forward(x *autograd.Value) *autograd.Value
+	// String is the layer's kind, as the summary shows it: "Conv2D".
+	String() string
+}
+
+// Builder makes parameters on a device and notes their names.
+type Builder struct {
+	net  *Network
+	seed uint64
+	path []string
+}
+
+// Initial gives a parameter's first values.
+type Initial func(values []float32, random *philox.Source)
+
+// Constant fills with one value.
+func Constant(value float32) Initial {
+	return func(values []float32, _ *philox.Source) {
+		for i := range values {
+			values[i] = value
+		}
+	}
+}
+
+// HeNormal draws from a normal distribution of variance 2/fanIn, which keeps the signal's size through layers of ReLU
+// (He et al., "Delving Deep into Rectifiers", 2015, equation 10). fanIn is the number of products in an output element.
+func HeNormal(fanIn int) Initial {
+	deviation := math.Sqrt(2 / float64(max(fanIn, 1)))
+	return func(values []float32, random *philox.Source) {
+		for i := range values {
+			values[i] = float32(random.Normal(0, deviation))
+		}
+	}
+}
+
+// initialUse tells the streams of initial weights from others of the same seed ("initial" in ASCII).
+const initialUse = 0x696e697469616c
+
+// Parameter makes a trainable parameter. Its first values depend on the seed and its full name alone.
+func (b *Builder) Parameter(name string, shape tensor.Shape, initial Initial) (*autograd.Value, error) {
+	name = b.full(name)
+	if err := device.CheckShape(shape); err != nil {
+		return nil, fmt.Errorf("parameter %s: %w", name, err)
+	}
+	if device.Size(shape) == 0 {
+		return nil, fmt.Errorf("parameter %s: %w: %v has no elements", name, device.ErrShape, shape)
+	}
+	values := make([]float32, device.Size(shape))
+	hash := fnv.New64a()
+	hash.Write([]byte(name))
+	initial(values, philox.NewSource(philox.Stream{Seed: b.seed, ID: initialUse}.Sub(hash.Sum64(), 0)))
+	p, err := autograd.NewParameter(b.net.Device, name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)))
+	if err != nil {
+		return nil, err
+	}
+	b.net.Parameters = append(b.net.Parameters, p)
+	return p, nil
+}
+
+// Buffer makes a tensor that is saved with the weights but not trained, such as running statistics.
+func (b *Builder) Buffer(name string, shape tensor.Shape, value float64) (*device.Tensor, error) {
+	t, err := b.net.Device.New(shape, b.net.Device.Float())
+	if err != nil {
+		return nil, fmt.Errorf("buffer %s: %w", b.full(name), err)
+	}
+	b.net.Buffers = append(b.net.Buffers, Buffer{b.full(name), t})
+	return t, b.net.Device.Fill(t, value)
+}
+
+// Child builds a part of a container under a name of its own.
+func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, error) {
+	b.path = append(b.path, name)
+	defer func() { b.path = b.path[:len(b.path)-1] }()
+	rows, parameters := len(b.net.Rows), len(b.net.Parameters)
+	out, err := l.Build(b, in)
+	if err != nil {
+		if len(b.net.Rows) == rows && !strings.HasPrefix(err.Error(), "layer ") {
+			err = fmt.Errorf("layer %s (%s): %w", strings.Join(b.path, "."), l, err)
+		}
+		return nil, err
+	}
+	if len(b.net.Rows) == rows { // a container's rows are its children's
+		row := Row{Name: strings.Join(b.path, "."), Kind: l.String(), Shape: out}
+		for _, p := range b.net.Parameters[parameters:] {
+			row.Parameters += device.Size(p.Shape())
+		}
+		b.net.Rows = append(b.net.Rows, row)
+	}
+	return out, nil
+}
+
+func (b *Builder) full(name string) string {
+	return strings.Join(append(b.path[:len(b.path):len(b.path)], name), ".")
+}

@@ -1,0 +1,78 @@
+package nn
+
+import (
+	"gorgonia.org/tensor"
+
+	"fovea/autograd"
+	"fovea/device"
+)
+
+// Network is a layer (usually a container of many) with its parameters on a device.
+type Network struct {
+	Device     device.Device
+	Input      tensor.Shape      // of one sample, as a batch of one
+	Output     tensor.Shape      // likewise
+	Parameters []*autograd.Value // in the order of the layers
+	Buffers    []Buffer
+	Rows       []Row // the summary, one per layer
+
+	layer Layer
+}
+
+// Buffer is a tensor that belongs to a network and is not trained.
+type Buffer struct {
+	Name   string
+	Tensor *device.Tensor
+}
+
+// Build makes the parameters of layer on d for samples of the given shape (without the batch: [C, H, W]); seed decides
+// their first values, the same on every device. Release gives them back.
+func Build(d device.Device, layer Layer, sample tensor.Shape, seed uint64) (*Network, error) {
+	n := &Network{Device: d, layer: layer, Input: append(tensor.Shape{1}, sample...)}
+	out, err := layer.Build(&Builder{net: n, seed: seed}, n.Input)
+	if err != nil {
+		n.Release()
+		return nil, err
+	}
+	n.Output = out
+	return n, nil
+}
+
+// Forward computes the network on the tape of x.
+func (n *Network) Forward(x *autograd.Value) *autograd.Value { return n.layer.Forward(x) }
+
+// ZeroGrad forgets the gradients of all parameters.
+func (n *Network) ZeroGrad() {
+	for _, p := range n.Parameters {
+		p.ZeroGrad()
+	}
+}
+
+// Tensor is one entry of a network's state dictionary.
+type Tensor struct {
+	Name   string
+	Tensor *device.Tensor
+}
+
+// State lists what a file of weights holds: parameters, then buffers.
+func (n *Network) State() []Tensor {
+	state := make([]Tensor, 0, len(n.Parameters)+len(n.Buffers))
+	for _, p := range n.Parameters {
+		state = append(state, Tensor{p.Name, p.Tensor()})
+	}
+	for _, b := range n.Buffers {
+		state = append(state, Tensor(b))
+	}
+	return state
+}
+
+// Release gives the memory of parameters and buffers back to the device.
+func (n *Network) Release() {
+	for _, p := range n.Parameters {
+		p.Release()
+	}
+	for _, b := range n.Buffers {
+		b.Tensor.Release()
+	}
+	n.Parameters, n.Buffers = nil, nil
+}
