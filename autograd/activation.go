@@ -72,10 +72,15 @@ func softmax(op string, x *Value, logarithm bool) *Value {
 // Dropout drops each element with probability rate while the tape is training and scales the others by 1/(1-rate);
 // else it is the identity. The mask depends on Tape.Random and on how many dropouts came before in this step.
 func Dropout(x *Value, rate float64) *Value {
-	if t := x.tape; t != nil && t.err == nil && t.Training {
+	t := x.Tape()
+	switch {
+	case t == nil || t.err != nil:
+	case t.Training:
 		return DropoutFrom(x, rate, t.nextDraw())
+	case device.CheckDropout(rate) == nil:
+		rate = 0
 	}
-	return DropoutFrom(x, 0, philox.Stream{})
+	return DropoutFrom(x, rate, philox.Stream{})
 }
 
 // DropoutFrom is dropout with a mask of one's own.

@@ -3,6 +3,7 @@ package autograd
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"fovea/device"
 )
@@ -17,8 +18,8 @@ func (t *Tape) Backward(loss *Value) error {
 		return errors.New("autograd: second backward on a consumed tape: its values were given back; Reset and compute again")
 	case t.NoGrad:
 		return errors.New("autograd: backward on a tape without gradients (NoGrad)")
-	case loss.tape != t:
-		return errors.New("autograd: backward from a value of another tape")
+	case loss.Tape() != t:
+		return errors.New("autograd: backward from a value that does not belong to this tape")
 	case loss.readable() != nil:
 		return loss.readable()
 	case loss.data.Size() != 1:
@@ -30,11 +31,21 @@ func (t *Tape) Backward(loss *Value) error {
 	loss.keep = true
 	seed, err := t.dev.New(loss.data.Shape, t.dev.Float())
 	if err != nil {
-		return t.fail("backward", "", err)
+		t.Fail(fmt.Errorf("backward: %w", err))
+		return t.err
 	}
 	loss.grad = seed
+	// Gradients of parameters stay. Making them before anything is given back keeps them out of the pool's buffers for
+	// values, which the next step wants again.
+	for _, p := range t.parameters {
+		if err := t.makeGrad(p); err != nil {
+			t.Fail(fmt.Errorf("backward: gradient of %s: %w", p.Name, err))
+			return t.err
+		}
+	}
 	if err := t.dev.Fill(seed, 1); err != nil {
-		return t.fail("backward", "", err)
+		t.Fail(fmt.Errorf("backward: %w", err))
+		return t.err
 	}
 	for i := len(t.records) - 1; i >= 0; i-- {
 		r := &t.records[i]
@@ -50,6 +61,17 @@ func (t *Tape) Backward(loss *Value) error {
 		}
 	}
 	return nil
+}
+
+// makeGrad makes room for a parameter's gradient.
+func (t *Tape) makeGrad(p *Value) (err error) {
+	if p.data == nil {
+		return p.readable()
+	}
+	if p.grad == nil {
+		p.grad, err = t.dev.New(p.data.Shape, t.dev.Float())
+	}
+	return err
 }
 
 func (t *Tape) fail(op, layer string, err error) error {
@@ -87,11 +109,9 @@ func (t *Tape) giveAll(values []*Value, compute func(g []*device.Tensor) error, 
 			continue
 		}
 		wanted = wanted || v.wantsGrad()
-		if v.wantsGrad() && v.tape == nil && !v.hasGrad {
-			if v.grad == nil {
-				if v.grad, err = t.dev.New(v.data.Shape, t.dev.Float()); err != nil {
-					return err
-				}
+		if v.wantsGrad() && v.tape == nil && !v.hasGrad && !slices.Contains(values[:i], v) {
+			if err := t.makeGrad(v); err != nil {
+				return err
 			}
 			targets[i], direct[i] = v.grad, true
 			continue

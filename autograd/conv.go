@@ -7,7 +7,8 @@ import "fovea/device"
 // for w, the sum of dy for b.
 func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 	const op = "conv2d"
-	t := begin(op, x, w, b).floats(op, x, w, b)
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
@@ -16,7 +17,7 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	return t.apply(operation{name: op, operands: []*Value{x, w, b}, shape: shape,
+	return t.apply(operation{name: op, operands: operands, shape: shape,
 		forward: func(y *device.Tensor) error { return t.dev.Conv(y, x.data, w.data, b.tensor(), s) },
 		backward: func(dy *device.Tensor) error {
 			return firstError(
@@ -28,8 +29,8 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 
 // TrueConv2D is the convolution of signal processing: the mask is rotated by 180 degrees before it slides.
 func TrueConv2D(x, w, b *Value, s device.ConvSpec) *Value {
-	if w.tape == nil && x.tape != nil {
-		w = x.tape.Use(w)
+	if t := x.Tape(); t != nil && w != nil && w.tape == nil {
+		w = t.Use(w)
 	}
 	return Conv2D(x, Rotate180(w), b, s)
 }
@@ -55,7 +56,8 @@ func Rotate180(w *Value) *Value {
 // b [C] or nil; extra rows and columns (output padding) choose among the possible output sizes.
 func ConvTranspose2D(x, w, b *Value, s device.ConvSpec, extra [2]int) *Value {
 	const op = "conv_transpose2d"
-	t := begin(op, x, w, b).floats(op, x, w, b)
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
@@ -64,7 +66,7 @@ func ConvTranspose2D(x, w, b *Value, s device.ConvSpec, extra [2]int) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	return t.apply(operation{name: op, operands: []*Value{x, w, b}, shape: shape,
+	return t.apply(operation{name: op, operands: operands, shape: shape,
 		forward: func(y *device.Tensor) error {
 			if err := t.dev.ConvBackwardData(y, x.data, w.data, s); err != nil || b == nil {
 				return err

@@ -6,7 +6,8 @@ import "fovea/device"
 // Gradients: dx = dy w, dw = dy^T x, db = sum of dy over the batch.
 func Linear(x, w, b *Value) *Value {
 	const op = "linear"
-	t := begin(op, x, w, b).floats(op, x, w, b)
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
@@ -14,7 +15,7 @@ func Linear(x, w, b *Value) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	return t.apply(operation{name: op, operands: []*Value{x, w, b}, shape: shape,
+	return t.apply(operation{name: op, operands: operands, shape: shape,
 		forward: func(y *device.Tensor) error { return t.dev.Linear(y, x.data, w.data, b.tensor()) },
 		backward: func(dy *device.Tensor) error {
 			return firstError(

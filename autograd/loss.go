@@ -78,6 +78,9 @@ func CountCorrect(count *device.Tensor, x, labels *Value) {
 	const op = "count_correct"
 	t := begin(op, x, labels).floats(op, x)
 	t.checkLabels(op, x, labels)
+	if t.err == nil && (count == nil || count.Size() != 1 || count.DType != t.dev.Float()) {
+		t.Fail(fmt.Errorf("%s: count, expected a scalar of %v on the device", op, t.dev.Float()))
+	}
 	if t.err == nil {
 		if err := t.dev.CountCorrect(count, x.data, labels.data); err != nil {
 			t.Fail(fmt.Errorf("%s: %w", op, err))

@@ -1,6 +1,10 @@
 package autograd
 
-import "fovea/device"
+import (
+	"errors"
+
+	"fovea/device"
+)
 
 // BatchNorm normalises each channel of x [N, C, ...], see device.Normalisation. While the tape is training it uses the
 // batch's statistics and updates running ones, else it uses the running ones. scale, shift [C] are parameters;
@@ -8,6 +12,9 @@ import "fovea/device"
 func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s device.BatchNormSpec) *Value {
 	const op = "batch_norm"
 	t := begin(op, x, scale, shift).floats(op, x, scale, shift)
+	if t.err == nil && (runningMean == nil || runningVar == nil) {
+		t.Fail(errors.New(op + ": running statistics are nil"))
+	}
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
@@ -26,7 +33,7 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 		}
 		return t.apply(o)
 	}
-	mean, invStd := t.temporary(scale.Shape()), t.temporary(scale.Shape())
+	mean, invStd := t.temporary(op, scale.Shape()), t.temporary(op, scale.Shape())
 	o.saved = []*device.Tensor{mean, invStd}
 	o.forward = func(y *device.Tensor) error {
 		return t.dev.BatchNorm(y, mean, invStd, runningMean, runningVar, x.data, scale.data, shift.data, s)

@@ -104,6 +104,8 @@ var operations = map[string]func(*bench, attrs) *autograd.Value{
 	"global_max_pool": global(device.MaxPool),
 	"global_min_pool": global(device.MinPool),
 	"global_avg_pool": global(device.AveragePool),
+	"rotate180":       func(b *bench, _ attrs) *autograd.Value { return autograd.Rotate180(b.in[0]) },
+	"matmul":          func(b *bench, _ attrs) *autograd.Value { return autograd.MatMul(b.in[0], b.in[1]) },
 	"linear":          func(b *bench, _ attrs) *autograd.Value { return autograd.Linear(b.in[0], b.in[1], b.in[2]) },
 	"batch_norm_train": func(b *bench, a attrs) *autograd.Value {
 		b.tape.Training = true
@@ -215,7 +217,8 @@ func word(b []byte) (w uint64) {
 	return w
 }
 
-// run computes a recorded case on a device: its output, and the gradients of the inputs that have one.
+// run computes a recorded case on a device: its output, and the gradients of the inputs that have one. The bench is to
+// be released, error or not.
 func (r recording) run(tape *autograd.Tape, tensors map[string]*tensor.Dense) (y *autograd.Value, b *bench, err error) {
 	b = &bench{tape: tape, in: make([]*autograd.Value, 3), extra: map[string]*device.Tensor{}}
 	for i, name := range r.Inputs {
@@ -235,12 +238,15 @@ func (r recording) run(tape *autograd.Tape, tensors map[string]*tensor.Dense) (y
 	}
 	for name, stored := range r.Extra {
 		if b.extra[name], err = device.FromDense(tape.Device(), tensors[stored]); err != nil {
-			return nil, nil, err
+			return nil, b, err
 		}
+	}
+	if err := tape.Err(); err != nil {
+		return nil, b, err
 	}
 	y = operations[r.Op](b, r.Attrs).Keep()
 	if err := tape.Err(); err != nil {
-		return nil, nil, err
+		return nil, b, err
 	}
 	// L = sum of y * dout has dL/dy = dout.
 	return y, b, tape.Backward(autograd.Sum(autograd.Mul(y, tape.Input(tensors[r.Dout])), false))

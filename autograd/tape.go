@@ -25,6 +25,7 @@ type Tape struct {
 	dev        device.Device
 	records    []record
 	values     []*Value
+	parameters []*Value // that Backward will give a gradient; some more than once
 	scope      []string
 	draws      uint64
 	generation int
@@ -70,7 +71,8 @@ func (t *Tape) Reset() {
 	}
 	clear(t.records)
 	clear(t.values)
-	t.records, t.values, t.scope = t.records[:0], t.values[:0], t.scope[:0]
+	clear(t.parameters)
+	t.records, t.values, t.parameters, t.scope = t.records[:0], t.values[:0], t.parameters[:0], t.scope[:0]
 	t.draws, t.consumed, t.err = 0, false, nil
 	t.generation++
 }
@@ -82,12 +84,17 @@ func (r *record) release() {
 	r.saved, r.backward = nil, nil
 }
 
-// Enter and Leave bracket a layer, whose name then stands in errors and observations.
-func (t *Tape) Enter(layer string) { t.scope = append(t.scope, layer) }
+// Enter and Leave bracket a layer, whose name then stands in errors and observations. They do nothing on the nil tape of
+// a parameter: the layer's operations say what is wrong with it.
+func (t *Tape) Enter(layer string) {
+	if t != nil {
+		t.scope = append(t.scope, layer)
+	}
+}
 
 // Leave ends what Enter began.
 func (t *Tape) Leave() {
-	if len(t.scope) > 0 { // an operation may have reset the tape after a failure
+	if t != nil && len(t.scope) > 0 { // Reset may have come between
 		t.scope = t.scope[:len(t.scope)-1]
 	}
 }
@@ -144,11 +151,21 @@ func (t *Tape) Labels(labels []int32, shape ...int) *Value {
 
 // Use brings a parameter onto the tape, for operations all of whose operands are parameters.
 func (t *Tape) Use(parameter *Value) *Value {
-	if t.err != nil || parameter.data == nil {
-		return t.Fail(errors.Join(t.err, parameter.readable()))
+	switch {
+	case t.err != nil:
+		return t.Fail(t.err)
+	case parameter == nil || parameter.tape != nil:
+		return t.Fail(errors.New("use: expected a parameter, which belongs to no tape"))
+	case parameter.readable() != nil:
+		return t.Fail(fmt.Errorf("use: %w", parameter.readable()))
+	case parameter.data.Device != t.dev:
+		return t.Fail(fmt.Errorf("use: the parameter is on device %s, the tape on %s", parameter.data.Device.Name(), t.dev.Name()))
+	case t.consumed:
+		return t.Fail(fmt.Errorf("use: %w", errConsumed))
 	}
 	v := t.own(parameter.data.Retain())
 	if v.needsGrad = !t.NoGrad && !parameter.Frozen; v.needsGrad {
+		t.parameters = append(t.parameters, parameter)
 		t.records = append(t.records, record{op: "use", layer: t.Layer(), out: v,
 			backward: func(dy *device.Tensor) error { return t.pass(parameter, dy) }})
 	}
@@ -158,7 +175,7 @@ func (t *Tape) Use(parameter *Value) *Value {
 // Free gives back a value that only this tape's backward pass could still want: at once without gradients, as Backward
 // passes it otherwise. Containers call it on what only they have seen.
 func (t *Tape) Free(v *Value) {
-	if t.NoGrad && v.tape == t && !v.keep {
+	if t != nil && t.NoGrad && v.tape == t && !v.keep {
 		v.free()
 	}
 }
@@ -177,8 +194,10 @@ func (t *Tape) nextDraw() philox.Stream {
 
 var errNoTape = errors.New("no operand belongs to a tape; bring a parameter onto one with Tape.Use")
 
-// begin finds the tape of an operation's operands (nil ones are left out) and checks that they can be used.
-// Without one it makes a tape that holds nothing but the error.
+var errConsumed = errors.New("the tape was consumed by Backward; Reset it first")
+
+// begin finds the tape of an operation's operands and checks that they can be used. Without one it makes a tape that
+// holds nothing but the error. Operands that may be left out are not passed if they are, see optional.
 func begin(op string, operands ...*Value) *Tape {
 	var t *Tape
 	for _, v := range operands {
@@ -194,16 +213,17 @@ func begin(op string, operands ...*Value) *Tape {
 		return t
 	}
 	if t.consumed {
-		t.Fail(fmt.Errorf("%s: the tape was consumed by Backward; Reset it first", op))
+		t.Fail(fmt.Errorf("%s: %w", op, errConsumed))
 		return t
 	}
 	for i, v := range operands {
 		switch {
 		case v == nil:
-		case v.tape != nil && v.tape != t:
-			t.Fail(fmt.Errorf("%s: operand %d belongs to another tape", op, i))
+			t.Fail(fmt.Errorf("%s: operand %d is nil", op, i))
 		case v.readable() != nil:
 			t.Fail(fmt.Errorf("%s: operand %d: %w", op, i, v.readable()))
+		case v.tape != nil && v.tape != t:
+			t.Fail(fmt.Errorf("%s: operand %d belongs to another tape", op, i))
 		case v.data.Device != t.dev:
 			t.Fail(fmt.Errorf("%s: operand %d is on device %s, the tape on %s", op, i, v.data.Device.Name(), t.dev.Name()))
 		}
@@ -211,10 +231,18 @@ func begin(op string, operands ...*Value) *Tape {
 	return t
 }
 
+// optional is operands, with another one unless it is nil.
+func optional(last *Value, operands ...*Value) []*Value {
+	if last == nil {
+		return operands
+	}
+	return append(operands, last)
+}
+
 // floats checks that operands hold real numbers.
 func (t *Tape) floats(op string, operands ...*Value) *Tape {
 	for i, v := range operands {
-		if t.err == nil && v != nil && v.data.DType != t.dev.Float() {
+		if t.err == nil && v.data.DType != t.dev.Float() {
 			t.Fail(fmt.Errorf("%s: %w: operand %d holds %v, expected %v", op, device.ErrDType, i, v.data.DType, t.dev.Float()))
 		}
 	}
@@ -224,7 +252,7 @@ func (t *Tape) floats(op string, operands ...*Value) *Tape {
 // operation is what apply needs to know of one.
 type operation struct {
 	name     string
-	operands []*Value // nil ones are left out
+	operands []*Value
 	shape    tensor.Shape
 	forward  func(y *device.Tensor) error
 	backward func(dy *device.Tensor) error
@@ -257,7 +285,12 @@ func (t *Tape) apply(o operation) *Value {
 	v := t.own(o.output)
 	if !t.NoGrad && o.backward != nil {
 		for _, operand := range o.operands {
-			v.needsGrad = v.needsGrad || operand.wantsGrad()
+			if operand.wantsGrad() {
+				v.needsGrad = true
+				if operand.tape == nil {
+					t.parameters = append(t.parameters, operand)
+				}
+			}
 		}
 	}
 	if v.needsGrad {
@@ -276,18 +309,19 @@ func (t *Tape) apply(o operation) *Value {
 }
 
 // temporary makes a tensor of floats that the operation saves or releases itself; nil after a failure.
-func (t *Tape) temporary(shape tensor.Shape) *device.Tensor {
+func (t *Tape) temporary(op string, shape tensor.Shape) *device.Tensor {
 	if t.err != nil {
 		return nil
 	}
 	s, err := t.dev.New(shape, t.dev.Float())
 	if err != nil {
-		t.Fail(err)
+		t.Fail(fmt.Errorf("%s: %w", op, err))
 		return nil
 	}
 	return s
 }
 
+// wantsGrad is false for an operand that was left out.
 func (v *Value) wantsGrad() bool {
 	if v == nil {
 		return false

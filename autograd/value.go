@@ -35,6 +35,11 @@ func NewParameter(d device.Device, name string, dense *tensor.Dense) (*Value, er
 	return &Value{Name: name, data: data}, nil
 }
 
+// Described is a parameter that has a name and a shape but no memory: for networks that are only looked at.
+func Described(name string, shape tensor.Shape) *Value {
+	return &Value{Name: name, data: device.NewTensor(nil, shape, tensor.Float32, nil)}
+}
+
 // Release gives a parameter's memory back.
 func (v *Value) Release() {
 	v.data.Release()
@@ -51,7 +56,12 @@ func (v *Value) Shape() tensor.Shape {
 }
 
 // Tape is the tape that the value belongs to, nil for a parameter.
-func (v *Value) Tape() *Tape { return v.tape }
+func (v *Value) Tape() *Tape {
+	if v == nil {
+		return nil
+	}
+	return v.tape
+}
 
 // Tensor is the value's array on the device, for optimisers and metrics. The tape may free it; see Keep.
 func (v *Value) Tensor() *device.Tensor { return v.data }

@@ -1,6 +1,7 @@
 package device
 
-// Optimiser updates a whole list of parameters in one call, so that a device can make one pass of it.
+// Optimiser updates a whole list of parameters in one call, so that a device can make one pass of it. Each step may have a
+// guard, a scalar: if that is not a finite number, the step changes nothing.
 type Optimiser interface {
 	// SGD (with momentum after Sutskever et al. 2013 in PyTorch's form, and coupled L2 weight decay), g being the gradient:
 	//
@@ -39,14 +40,19 @@ type SGDSpec struct {
 	Rate, Momentum, WeightDecay float64
 	Nesterov                    bool
 	First                       bool // State is not yet set
+	Guard                       *Tensor
 }
 
 // RMSPropSpec holds the constants of a step.
-type RMSPropSpec struct{ Rate, Decay, Epsilon, Momentum, WeightDecay float64 }
+type RMSPropSpec struct {
+	Rate, Decay, Epsilon, Momentum, WeightDecay float64
+	Guard                                       *Tensor
+}
 
 // AdamSpec holds the constants of a step.
 type AdamSpec struct {
 	Rate, Beta1, Beta2, Epsilon, WeightDecay float64
 	Decoupled                                bool
 	Step                                     int
+	Guard                                    *Tensor
 }

@@ -23,6 +23,9 @@ func BatchNorm() *BatchNormalization {
 
 // Build implements Layer.
 func (l *BatchNormalization) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
+	if l.scale != nil {
+		return nil, errBuilt
+	}
 	if err := device.CheckBatchNorm(in, false); err != nil {
 		return nil, err
 	}

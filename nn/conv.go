@@ -38,6 +38,9 @@ func ConvTranspose(filters, size int, options ...Option) *Conv2D {
 
 // Build implements Layer.
 func (l *Conv2D) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
+	if l.weight != nil {
+		return nil, errBuilt
+	}
 	transposed := l.kind == "ConvTranspose2D"
 	allowed := "Same"
 	if transposed {
@@ -68,7 +71,11 @@ func (l *Conv2D) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.weight, err = b.Parameter("weight", weight, HeNormal(weight[1]*weight[2]*weight[3])); err != nil || l.NoBias {
+	products := weight[1] * weight[2] * weight[3] // in an output element
+	if transposed {
+		products = from / spec.Groups * weight[2] * weight[3] / (spec.Stride[0] * spec.Stride[1])
+	}
+	if l.weight, err = b.Parameter("weight", weight, HeNormal(products)); err != nil || l.NoBias {
 		return out, err
 	}
 	l.bias, err = b.Parameter("bias", tensor.Shape{to}, Constant(0))

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -26,9 +27,10 @@ type Layer interface {
 
 // Builder makes parameters on a device and notes their names.
 type Builder struct {
-	net  *Network
-	seed uint64
-	path []string
+	net   *Network
+	seed  uint64
+	path  []string
+	names map[string]bool // of the parameters and buffers made
 }
 
 // Initial gives a parameter's first values.
@@ -59,12 +61,20 @@ const initialUse = 0x696e697469616c
 
 // Parameter makes a trainable parameter. Its first values depend on the seed and its full name alone.
 func (b *Builder) Parameter(name string, shape tensor.Shape, initial Initial) (*autograd.Value, error) {
-	name = b.full(name)
+	name, err := b.claim(name)
+	if err != nil {
+		return nil, err
+	}
 	if err := device.CheckShape(shape); err != nil {
 		return nil, fmt.Errorf("parameter %s: %w", name, err)
 	}
 	if device.Size(shape) == 0 {
 		return nil, fmt.Errorf("parameter %s: %w: %v has no elements", name, device.ErrShape, shape)
+	}
+	if b.net.Device == nil { // Describe wants shapes only
+		p := autograd.Described(name, shape)
+		b.net.Parameters = append(b.net.Parameters, p)
+		return p, nil
 	}
 	values := make([]float32, device.Size(shape))
 	hash := fnv.New64a()
@@ -80,23 +90,58 @@ func (b *Builder) Parameter(name string, shape tensor.Shape, initial Initial) (*
 
 // Buffer makes a tensor that is saved with the weights but not trained, such as running statistics.
 func (b *Builder) Buffer(name string, shape tensor.Shape, value float64) (*device.Tensor, error) {
+	name, err := b.claim(name)
+	if err != nil {
+		return nil, err
+	}
+	if b.net.Device == nil { // Describe wants shapes only
+		t := device.NewTensor(nil, shape, tensor.Float32, nil)
+		b.net.Buffers = append(b.net.Buffers, Buffer{name, t})
+		return t, nil
+	}
 	t, err := b.net.Device.New(shape, b.net.Device.Float())
 	if err != nil {
-		return nil, fmt.Errorf("buffer %s: %w", b.full(name), err)
+		return nil, fmt.Errorf("buffer %s: %w", name, err)
 	}
-	b.net.Buffers = append(b.net.Buffers, Buffer{b.full(name), t})
+	b.net.Buffers = append(b.net.Buffers, Buffer{name, t})
 	return t, b.net.Device.Fill(t, value)
 }
 
-// Child builds a part of a container under a name of its own.
+// claim gives the full name of a parameter or buffer, which must be the only one of it: files of weights go by names.
+func (b *Builder) claim(name string) (string, error) {
+	if len(b.path) > 0 {
+		name = strings.Join(b.path, ".") + "." + name
+	}
+	if b.names[name] {
+		return "", fmt.Errorf("two parameters or buffers are called %s", name)
+	}
+	b.names[name] = true
+	return name, nil
+}
+
+var errBuilt = errors.New("the layer was built before; each network needs layers of its own")
+
+// layerError says in which layer a failure was.
+type layerError struct {
+	layer string
+	err   error
+}
+
+func (e *layerError) Error() string { return "layer " + e.layer + ": " + e.err.Error() }
+func (e *layerError) Unwrap() error { return e.err }
+
+// Child builds a part of a container under a name of its own; the empty name leaves it in the container's.
 func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, error) {
-	b.path = append(b.path, name)
-	defer func() { b.path = b.path[:len(b.path)-1] }()
+	if name != "" {
+		b.path = append(b.path, name)
+		defer func() { b.path = b.path[:len(b.path)-1] }()
+	}
 	rows, parameters := len(b.net.Rows), len(b.net.Parameters)
 	out, err := l.Build(b, in)
 	if err != nil {
-		if len(b.net.Rows) == rows && !strings.HasPrefix(err.Error(), "layer ") {
-			err = fmt.Errorf("layer %s (%s): %w", strings.Join(b.path, "."), l, err)
+		var inner *layerError
+		if !errors.As(err, &inner) { // the innermost layer says it
+			err = &layerError{strings.TrimLeft(fmt.Sprintf("%s (%s)", strings.Join(b.path, "."), l), " "), err}
 		}
 		return nil, err
 	}
@@ -108,8 +153,4 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		b.net.Rows = append(b.net.Rows, row)
 	}
 	return out, nil
-}
-
-func (b *Builder) full(name string) string {
-	return strings.Join(append(b.path[:len(b.path):len(b.path)], name), ".")
 }

@@ -21,6 +21,9 @@ func Linear(features int) *FullyConnected { return &FullyConnected{Features: fea
 
 // Build implements Layer.
 func (l *FullyConnected) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
+	if l.weight != nil {
+		return nil, errBuilt
+	}
 	if len(in) != 2 {
 		return nil, fmt.Errorf("%w: input %v, expected [N, features]; Flatten comes before", device.ErrShape, in)
 	}

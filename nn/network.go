@@ -29,13 +29,18 @@ type Buffer struct {
 // their first values, the same on every device. Release gives them back.
 func Build(d device.Device, layer Layer, sample tensor.Shape, seed uint64) (*Network, error) {
 	n := &Network{Device: d, layer: layer, Input: append(tensor.Shape{1}, sample...)}
-	out, err := layer.Build(&Builder{net: n, seed: seed}, n.Input)
+	out, err := layer.Build(&Builder{net: n, seed: seed, names: map[string]bool{}}, n.Input)
 	if err != nil {
 		n.Release()
 		return nil, err
 	}
 	n.Output = out
 	return n, nil
+}
+
+// Describe is Build without memory: a network with names, shapes and a summary, on no device, that cannot compute.
+func Describe(layer Layer, sample tensor.Shape) (*Network, error) {
+	return Build(nil, layer, sample, 0)
 }
 
 // Forward computes the network on the tape of x.
@@ -68,6 +73,9 @@ func (n *Network) State() []Tensor {
 
 // Release gives the memory of parameters and buffers back to the device.
 func (n *Network) Release() {
+	if n.Device == nil {
+		return
+	}
 	for _, p := range n.Parameters {
 		p.Release()
 	}

@@ -37,6 +37,9 @@ func GlobalAvgPool() *Pool2D { return &Pool2D{Kind: device.AveragePool, Global: 
 // GlobalMaxPool takes the largest element of each map.
 func GlobalMaxPool() *Pool2D { return &Pool2D{Kind: device.MaxPool, Global: true} }
 
+// GlobalMinPool takes the smallest element of each map.
+func GlobalMinPool() *Pool2D { return &Pool2D{Kind: device.MinPool, Global: true} }
+
 func (l *Pool2D) spec() device.PoolSpec {
 	return device.PoolSpec{Kind: l.Kind, Window: l.Size, Stride: l.Stride, Padding: l.Padding,
 		CeilMode: l.CeilMode, CountPadding: l.CountPadding}.Normal()

@@ -16,14 +16,21 @@ type Sequence struct {
 
 // Sequential chains layers; they are named by number from 0, as in PyTorch's nn.Sequential.
 func Sequential(layers ...Layer) *Sequence {
-	s := &Sequence{layers: layers, names: make([]string, len(layers))}
-	for i, l := range layers {
-		s.names[i] = strconv.Itoa(i)
-		if n, ok := l.(named); ok {
-			s.names[i], s.layers[i] = n.name, n.Layer
-		}
-	}
+	s := &Sequence{}
+	s.layers, s.names = parts(layers)
 	return s
+}
+
+// parts takes the names off a container's layers: Named's, or the number.
+func parts(layers []Layer) (plain []Layer, names []string) {
+	for i, l := range layers {
+		name := strconv.Itoa(i)
+		if n, ok := l.(named); ok {
+			name, l = n.name, n.Layer
+		}
+		plain, names = append(plain, l), append(names, name)
+	}
+	return plain, names
 }
 
 type named struct {
@@ -31,8 +38,20 @@ type named struct {
 	name string
 }
 
-// Named gives a layer in a Sequential another name than its number: "features", "classifier".
+// Named gives a layer in a container another name than its number: "features", "classifier". The empty name leaves the
+// layer's parameters in the container's own.
 func Named(name string, l Layer) Layer { return named{l, name} }
+
+// forward computes a part of a container under its name.
+func forward(name string, l Layer, x *autograd.Value) *autograd.Value {
+	if name == "" {
+		return l.Forward(x)
+	}
+	tape := x.Tape()
+	tape.Enter(name)
+	defer tape.Leave()
+	return l.Forward(x)
+}
 
 // Build implements Layer.
 func (s *Sequence) Build(b *Builder, in tensor.Shape) (shape tensor.Shape, err error) {
@@ -49,9 +68,7 @@ func (s *Sequence) Build(b *Builder, in tensor.Shape) (shape tensor.Shape, err e
 func (s *Sequence) Forward(x *autograd.Value) *autograd.Value {
 	tape, input := x.Tape(), x
 	for i, l := range s.layers {
-		tape.Enter(s.names[i])
-		y := l.Forward(x)
-		tape.Leave()
+		y := forward(s.names[i], l, x)
 		if x != input && x != y { // dropout may hand its input on
 			tape.Free(x)
 		}

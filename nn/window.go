@@ -91,6 +91,8 @@ func (w *Window) only(names ...string) error {
 			return fmt.Errorf("option %s means nothing here, expected one of %v", u, names)
 		case u == "Stride" && w.Stride[0] < 1, u == "Dilation" && w.Dilation[0] < 1, u == "Groups" && w.Groups < 1:
 			return fmt.Errorf("%w: option %s below 1", device.ErrShape, u)
+		case w.same && (u == "Padding" || u == "PaddingSides"):
+			return fmt.Errorf("options Same and %s exclude each other", u)
 		}
 	}
 	return nil

@@ -3,10 +3,12 @@
 Rerun (five seconds on one core, no GPU):
 
     python -m venv VENV && VENV/bin/pip install torch numpy safetensors
-    VENV/bin/python scripts/record_pytorch.py [--out autograd/testdata]
+    VENV/bin/python scripts/record_pytorch.py [--check] [--out autograd/testdata]
 
 Recorded with Python 3.11.7, torch 2.15.0+cu132 (CPU), numpy 2.4.6, safetensors 0.8.0. A rerun with these versions on
-the same kind of machine gives the same bytes; other versions may differ in the last bits of a result.
+the same machine gives the same bytes; another processor may differ in the last bits of a result (1.8e-16 in norm was
+seen). --check writes nothing: it says whether a rerun gives the same cases, the same inputs to the bit and the same
+results within 1e-12 in norm.
 
 Everything is computed in float64. Inputs and incoming gradients ("dout") are seeded random numbers, rounded to numbers
 that float32 holds exactly, so that a float32 test starts from the same values. Each tensor's seed is the CRC-32 of its
@@ -29,13 +31,14 @@ Files (all float tensors F64, labels I64):
 
 import argparse
 import json
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
@@ -132,6 +135,26 @@ class Recorder:
         lines = ",\n".join(json.dumps(c) for c in self.cases)
         (out / f"{stem}.json").write_text(f'{{"torch": {json.dumps(torch.__version__)}, "cases": [\n{lines}\n]}}\n')
 
+    def check(self, out, stem):
+        """Compare with what save wrote; returns the differences, a line each."""
+        stored = load_file(out / f"{stem}.safetensors")
+        cases = json.loads((out / f"{stem}.json").read_text())["cases"]
+        differences = [] if cases == json.loads(json.dumps(self.cases)) else [f"{stem}.json has other cases"]
+        differences += [f"{name} is in one only" for name in stored.keys() ^ self.tensors.keys()]
+        results = {name for c in cases for name in [c.get("output"), *c.get("params", [])[1:],
+                                                    *(c["grads"] if "output" in c else []), *c.get("extra", {}).values()]}
+        for name in stored.keys() & self.tensors.keys():
+            got, want = self.tensors[name], stored[name]
+            if got.shape != want.shape or got.dtype != want.dtype:
+                differences.append(f"{name} has another shape or type")
+            elif name in results:
+                error = torch.linalg.vector_norm(got - want) / max(torch.linalg.vector_norm(want).item(), 1e-300)
+                if not error <= 1e-12:
+                    differences.append(f"{name} differs by {error:.1e} in norm")
+            elif not torch.equal(got, want):
+                differences.append(f"input {name} differs")
+        return differences
+
 
 # Convolution.
 
@@ -167,6 +190,9 @@ def record_convolutions(r):
         "window_is_image": ((2, 3, 5, 4), (4, 3, 5, 4), {}),
     }
     plain = {"stride": [1, 1], "padding": [0, 0, 0, 0], "dilation": [1, 1], "groups": 1}
+    for case, shape in ("odd", (2, 3, 3, 5)), ("even", (3, 2, 4, 2)), ("point", (2, 2, 1, 1)):
+        r.case("rotate180", case, lambda w: torch.flip(w, [2, 3]), {"w": normal(*shape)})
+
     for op, flip in ("conv2d", False), ("true_conv2d", True):
         for case, (x, w, change) in cases.items():
             attrs = plain | change
@@ -288,6 +314,11 @@ def record_linear_and_norm(r):
     r.case("linear", "batch1", F.linear, {"x": normal(1, 6), "w": normal(3, 6), "b": normal(3)})
     r.case("linear", "one_output", F.linear, {"x": normal(4, 6), "w": normal(1, 6), "b": normal(1)})
     r.case("linear", "wide", F.linear, {"x": normal(9, 33), "w": normal(17, 33), "b": normal(17)})
+
+    r.case("matmul", "plain", torch.matmul, {"a": normal(3, 5), "b": normal(5, 4)})
+    r.case("matmul", "outer", torch.matmul, {"a": normal(6, 1), "b": normal(1, 7)})
+    r.case("matmul", "inner", torch.matmul, {"a": normal(1, 9), "b": normal(9, 1)})
+    r.case("matmul", "wide", torch.matmul, {"a": normal(17, 33), "b": normal(33, 9)})
 
     for case, x, attrs in (("image", (2, 3, 4, 5), {"eps": 1e-5, "momentum": 0.1}),
                            ("image_momentum", (3, 4, 5, 3), {"eps": 1e-3, "momentum": 0.25}),
@@ -507,18 +538,22 @@ def main():
     parser = argparse.ArgumentParser(description="Record PyTorch's results as reference data for Fovea's tests.")
     default = Path(__file__).resolve().parent.parent / "autograd" / "testdata"
     parser.add_argument("--out", type=Path, default=default, help="folder to write to (default: %(default)s)")
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--check", action="store_true", help="write nothing, compare with what is there")
+    args = parser.parse_args()
 
-    ops = Recorder()
+    ops, optimizers = Recorder(), Recorder()
     for record in (record_convolutions, record_pooling, record_linear_and_norm, record_activations,
                    record_arithmetic_and_shapes, record_losses):
         record(ops)
-    ops.save(out, "ops")
-    optimizers = Recorder()
     record_optimizers(optimizers)
-    optimizers.save(out, "optim")
-    print(f"{len(ops.cases)} cases of operations, {len(optimizers.cases)} of optimizers in {out}")
+    if args.check:
+        if differences := ops.check(args.out, "ops") + optimizers.check(args.out, "optim"):
+            sys.exit("\n".join(differences))
+    else:
+        args.out.mkdir(parents=True, exist_ok=True)
+        ops.save(args.out, "ops")
+        optimizers.save(args.out, "optim")
+    print(f"{len(ops.cases)} cases of operations, {len(optimizers.cases)} of optimizers in {args.out}")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,16 @@ func part(x []float32, from, to int) []float32 {
 	return x[from:to]
 }
 
+// stopped says that a guard forbids the step: NaN and infinity are what minus itself is not 0.
+func stopped(guard *device.Tensor) bool {
+	return guard != nil && floats(guard)[0]-floats(guard)[0] != 0
+}
+
 // SGD implements device.Optimiser.
 func (d *Device) SGD(list []device.Update, s device.SGDSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	rate, momentum, decay := float32(s.Rate), float32(s.Momentum), float32(s.WeightDecay)
 	return d.update(list, func(w, grad, v, _ []float32) {
 		for i, g := range grad {
@@ -50,6 +58,9 @@ func (d *Device) SGD(list []device.Update, s device.SGDSpec) error {
 
 // RMSProp implements device.Optimiser.
 func (d *Device) RMSProp(list []device.Update, s device.RMSPropSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	rate, momentum, decay := float32(s.Rate), float32(s.Momentum), float32(s.WeightDecay)
 	keep, take, epsilon := float32(s.Decay), float32(1-s.Decay), float32(s.Epsilon)
 	return d.update(list, func(w, grad, r, v []float32) {
@@ -71,6 +82,9 @@ func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 // Adam implements device.Optimiser. The bias corrections are folded into the rate and the root, as in the paper's
 // section 2.
 func (d *Device) Adam(list []device.Update, s device.AdamSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	rate := float32(s.Rate / (1 - math.Pow(s.Beta1, float64(s.Step))))
 	root := float32(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step))))
 	shrink, decay := float32(1), float32(s.WeightDecay)

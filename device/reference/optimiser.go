@@ -6,8 +6,16 @@ import (
 	"fovea/device"
 )
 
+// stopped says that a guard forbids the step.
+func stopped(guard *device.Tensor) bool {
+	return guard != nil && (math.IsNaN(floats(guard)[0]) || math.IsInf(floats(guard)[0], 0))
+}
+
 // SGD implements device.Optimiser.
 func (d *Device) SGD(list []device.Update, s device.SGDSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	for _, u := range list {
 		for i, g := range floats(u.Grad) {
 			w := &floats(u.Value)[i]
@@ -33,6 +41,9 @@ func (d *Device) SGD(list []device.Update, s device.SGDSpec) error {
 
 // RMSProp implements device.Optimiser.
 func (d *Device) RMSProp(list []device.Update, s device.RMSPropSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	for _, u := range list {
 		for i, g := range floats(u.Grad) {
 			w, r := &floats(u.Value)[i], &floats(u.State[0])[i]
@@ -52,6 +63,9 @@ func (d *Device) RMSProp(list []device.Update, s device.RMSPropSpec) error {
 
 // Adam implements device.Optimiser.
 func (d *Device) Adam(list []device.Update, s device.AdamSpec) error {
+	if stopped(s.Guard) {
+		return nil
+	}
 	correction1 := 1 - math.Pow(s.Beta1, float64(s.Step))
 	correction2 := 1 - math.Pow(s.Beta2, float64(s.Step))
 	for _, u := range list {

@@ -89,22 +89,41 @@ func New(dev device.Device, c Config, params []*autograd.Value) (*Optimizer, err
 	}
 	o := &Optimizer{Config: c, dev: dev, params: params, state: make([][2]*device.Tensor, len(params))}
 	for i, p := range params {
-		for j, used := range o.uses() {
-			if !used || p.Frozen {
-				continue
-			}
-			t, err := dev.New(p.Shape(), dev.Float())
-			if err == nil {
-				o.state[i][j] = t
-				err = dev.Fill(t, 0)
-			}
-			if err != nil {
-				o.Release()
-				return nil, fmt.Errorf("optimizer: state of %s: %w", p.Name, err)
-			}
+		var err error
+		switch t := p.Tensor(); {
+		case t == nil:
+			err = fmt.Errorf("optimizer: parameter %s was released", p.Name)
+		case t.Device != dev:
+			err = fmt.Errorf("optimizer: parameter %s is on device %s, expected %s", p.Name, t.Device.Name(), dev.Name())
+		case !p.Frozen:
+			err = o.remember(i)
+		}
+		if err != nil {
+			o.Release()
+			return nil, err
 		}
 	}
 	return o, nil
+}
+
+// remember makes the state of parameter i, zeros, unless it is there.
+func (o *Optimizer) remember(i int) error {
+	for j, used := range o.uses() {
+		if !used || o.state[i][j] != nil {
+			continue
+		}
+		t, err := o.dev.New(o.params[i].Shape(), o.dev.Float())
+		if err == nil {
+			if err = o.dev.Fill(t, 0); err != nil {
+				t.Release()
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("optimizer: state of %s: %w", o.params[i].Name, err)
+		}
+		o.state[i][j] = t
+	}
+	return nil
 }
 
 // uses says which of an update's two states the method needs.
@@ -120,9 +139,15 @@ func (o *Optimizer) uses() [2]bool {
 
 // Step makes one update. Parameters without a gradient, or frozen, are left as they are.
 func (o *Optimizer) Step() error {
+	if o.state == nil {
+		return errors.New("optimizer: step after Release")
+	}
 	o.updates = o.updates[:0]
 	for i, p := range o.params {
 		if g := p.Grad(); g != nil && !p.Frozen {
+			if err := o.remember(i); err != nil { // frozen until now
+				return err
+			}
 			o.updates = append(o.updates, device.Update{Value: p.Tensor(), Grad: g, State: o.state[i]})
 		}
 	}

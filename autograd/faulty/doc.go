@@ -1,0 +1,3 @@
+// Package faulty is a device that fails on demand: tests wrap a real one to see what happens to a step whose n-th call
+// goes wrong.
+package faulty

@@ -1,0 +1,56 @@
+package nn
+
+import (
+	"fmt"
+
+	"gorgonia.org/tensor"
+
+	"fovea/autograd"
+	"fovea/device"
+)
+
+// ResidualSum is body(x) + shortcut(x) (He et al., "Deep Residual Learning for Image Recognition", 2015).
+type ResidualSum struct {
+	body, shortcut Layer
+}
+
+// Residual adds what body makes of its input to what shortcut does, nil being the identity; an activation after the sum
+// is a layer of its own. As in torchvision the body's parts keep their names ("conv1.weight") and those of the shortcut
+// are below "downsample".
+func Residual(body, shortcut Layer) *ResidualSum { return &ResidualSum{body, shortcut} }
+
+// Build implements Layer.
+func (l *ResidualSum) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
+	out, err := b.Child("", l.body, in)
+	if err != nil {
+		return nil, err
+	}
+	short, name := in, "the identity shortcut"
+	if l.shortcut != nil {
+		name = "the shortcut"
+		if short, err = b.Child("downsample", l.shortcut, in); err != nil {
+			return nil, err
+		}
+	}
+	if !device.EqualShape(out, short) {
+		return nil, fmt.Errorf("%w: the body turns %v into %v, %s into %v", device.ErrShape, in, out, name, short)
+	}
+	return out, nil
+}
+
+// Forward implements Layer.
+func (l *ResidualSum) Forward(x *autograd.Value) *autograd.Value {
+	tape, body, short := x.Tape(), forward("", l.body, x), x
+	if l.shortcut != nil {
+		short = forward("downsample", l.shortcut, x)
+	}
+	y := autograd.Add(body, short)
+	for _, v := range []*autograd.Value{body, short} {
+		if v != x {
+			tape.Free(v)
+		}
+	}
+	return y
+}
+
+func (l *ResidualSum) String() string { return "Residual" }

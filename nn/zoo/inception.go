@@ -1,0 +1,14 @@
+package zoo
+
+import "fovea/nn"
+
+// Inception is a module of GoogLeNet with dimension reduction (Szegedy et al., "Going Deeper with Convolutions", 2014,
+// figure 2b): four branches over the same maps, joined by channel. The numbers are the paper's table 1, row by row:
+// #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
+func Inception(n1x1, reduce3x3, n3x3, reduce5x5, n5x5, poolProjection int) nn.Layer {
+	return nn.Branches(
+		nn.Named("branch1", nn.Sequential(nn.Conv(n1x1, 1), nn.ReLU())),
+		nn.Named("branch2", nn.Sequential(nn.Conv(reduce3x3, 1), nn.ReLU(), nn.Conv(n3x3, 3, nn.Padding(1)), nn.ReLU())),
+		nn.Named("branch3", nn.Sequential(nn.Conv(reduce5x5, 1), nn.ReLU(), nn.Conv(n5x5, 5, nn.Padding(2)), nn.ReLU())),
+		nn.Named("branch4", nn.Sequential(nn.MaxPool(3, nn.Stride(1), nn.Padding(1)), nn.Conv(poolProjection, 1), nn.ReLU())))
+}
