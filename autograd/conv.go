@@ -18,13 +18,16 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 		return t.Fail(err)
 	}
 	return t.apply(operation{name: op, operands: operands, shape: shape,
-		forward: func(y *device.Tensor) error { return t.dev.Conv(y, x.data, w.data, b.tensor(), s) },
-		backward: func(dy *device.Tensor) error {
-			return firstError(
-				t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
-				t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }),
-				t.give(x, func(dx *device.Tensor) error { return t.dev.ConvBackwardData(dx, dy, w.data, s) }))
-		}})
+		forward:  func(y *device.Tensor) error { return t.dev.Conv(y, x.data, w.data, b.tensor(), s) },
+		backward: func(dy *device.Tensor) error { return t.convGradients(x, w, b, dy, s) }})
+}
+
+// convGradients gives each operand of a convolution its gradient.
+func (t *Tape) convGradients(x, w, b *Value, dy *device.Tensor, s device.ConvSpec) error {
+	return firstError(
+		t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
+		t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }),
+		t.give(x, func(dx *device.Tensor) error { return t.dev.ConvBackwardData(dx, dy, w.data, s) }))
 }
 
 // TrueConv2D is the convolution of signal processing: the mask is rotated by 180 degrees before it slides.

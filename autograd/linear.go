@@ -16,13 +16,16 @@ func Linear(x, w, b *Value) *Value {
 		return t.Fail(err)
 	}
 	return t.apply(operation{name: op, operands: operands, shape: shape,
-		forward: func(y *device.Tensor) error { return t.dev.Linear(y, x.data, w.data, b.tensor()) },
-		backward: func(dy *device.Tensor) error {
-			return firstError(
-				t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
-				t.give(w, func(dw *device.Tensor) error { return t.dev.MatMul(dw, dy, x.data, true, false) }),
-				t.give(x, func(dx *device.Tensor) error { return t.dev.MatMul(dx, dy, w.data, false, false) }))
-		}})
+		forward:  func(y *device.Tensor) error { return t.dev.Linear(y, x.data, w.data, b.tensor()) },
+		backward: func(dy *device.Tensor) error { return t.linearGradients(x, w, b, dy) }})
+}
+
+// linearGradients gives each operand of a fully connected layer its gradient.
+func (t *Tape) linearGradients(x, w, b *Value, dy *device.Tensor) error {
+	return firstError(
+		t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
+		t.give(w, func(dw *device.Tensor) error { return t.dev.MatMul(dw, dy, x.data, true, false) }),
+		t.give(x, func(dx *device.Tensor) error { return t.dev.MatMul(dx, dy, w.data, false, false) }))
 }
 
 // MatMul is the product of two matrices. Gradients: da = dy b^T, db = a^T dy.

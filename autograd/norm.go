@@ -12,13 +12,10 @@ import (
 func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s device.BatchNormSpec) *Value {
 	const op = "batch_norm"
 	t := begin(op, x, scale, shift).floats(op, x, scale, shift)
-	if t.err == nil && (runningMean == nil || runningVar == nil) {
-		t.Fail(errors.New(op + ": running statistics are nil"))
-	}
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
-	if err := device.CheckBatchNorm(x.Shape(), t.Training, scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape); err != nil {
+	if err := checkBatchNorm(op, t, x, scale, shift, runningMean, runningVar); err != nil {
 		return t.Fail(err)
 	}
 	o := operation{name: op, operands: []*Value{x, scale, shift}, shape: x.Shape()}
@@ -44,6 +41,13 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 		}, true)
 	}
 	return t.apply(o)
+}
+
+func checkBatchNorm(op string, t *Tape, x, scale, shift *Value, runningMean, runningVar *device.Tensor) error {
+	if runningMean == nil || runningVar == nil {
+		return errors.New(op + ": running statistics are nil")
+	}
+	return device.CheckBatchNorm(x.Shape(), t.Training, scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape)
 }
 
 // LRN is local response normalisation across maps, x [N, C, H, W].

@@ -49,4 +49,18 @@ func (l *BatchNormalization) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.BatchNorm(x, l.scale, l.shift, l.mean, l.variance, l.BatchNormSpec)
 }
 
+func (l *BatchNormalization) fuses(d device.Device) bool {
+	_, has := d.(device.FusedNormalisation)
+	return has
+}
+
+func (l *BatchNormalization) forwardReLU(x *autograd.Value) *autograd.Value {
+	return l.forwardAddReLU(x, nil)
+}
+
+// forwardAddReLU is the end of a residual block.
+func (l *BatchNormalization) forwardAddReLU(x, residual *autograd.Value) *autograd.Value {
+	return autograd.BatchNormReLU(x, residual, l.scale, l.shift, l.mean, l.variance, l.BatchNormSpec)
+}
+
 func (l *BatchNormalization) String() string { return "BatchNorm" }

@@ -93,4 +93,13 @@ func (l *Conv2D) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.Conv2D(x, l.weight, l.bias, l.conv())
 }
 
+func (l *Conv2D) fuses(d device.Device) bool {
+	_, has := d.(device.FusedConvolution)
+	return has && l.kind == "Conv2D"
+}
+
+func (l *Conv2D) forwardReLU(x *autograd.Value) *autograd.Value {
+	return autograd.Conv2DReLU(x, l.weight, l.bias, l.conv())
+}
+
 func (l *Conv2D) String() string { return l.kind }

@@ -40,4 +40,13 @@ func (l *FullyConnected) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.Linear(x, l.weight, l.bias)
 }
 
+func (l *FullyConnected) fuses(d device.Device) bool {
+	_, has := d.(device.FusedLinear)
+	return has
+}
+
+func (l *FullyConnected) forwardReLU(x *autograd.Value) *autograd.Value {
+	return autograd.LinearReLU(x, l.weight, l.bias)
+}
+
 func (l *FullyConnected) String() string { return "Linear" }

@@ -53,4 +53,38 @@ func (l *ResidualSum) Forward(x *autograd.Value) *autograd.Value {
 	return y
 }
 
+// normalisation is the batch normalisation that ends the body, if one does.
+func (l *ResidualSum) normalisation() (body *Sequence, last int, norm *BatchNormalization) {
+	body, is := l.body.(*Sequence)
+	if !is || len(body.layers) == 0 {
+		return nil, 0, nil
+	}
+	last = len(body.layers) - 1
+	norm, _ = body.layers[last].(*BatchNormalization)
+	return body, last, norm
+}
+
+func (l *ResidualSum) fuses(d device.Device) bool {
+	_, _, norm := l.normalisation()
+	return norm != nil && norm.fuses(d)
+}
+
+// forwardReLU computes the sum and the ReLU with the normalisation.
+func (l *ResidualSum) forwardReLU(x *autograd.Value) *autograd.Value {
+	body, last, norm := l.normalisation()
+	tape, made, short := x.Tape(), body.first(last, x), x
+	if l.shortcut != nil {
+		short = forward("downsample", l.shortcut, x)
+	}
+	tape.Enter(body.names[last])
+	y := norm.forwardAddReLU(made, short)
+	tape.Leave()
+	for _, v := range []*autograd.Value{made, short} {
+		if v != x {
+			tape.Free(v)
+		}
+	}
+	return y
+}
+
 func (l *ResidualSum) String() string { return "Residual" }

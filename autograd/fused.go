@@ -1,0 +1,138 @@
+package autograd
+
+import (
+	"fovea/device"
+)
+
+// The functions of this file are two or three others in one, for devices that make one pass of them; on the others they
+// are those functions.
+
+// relu is max(0, x). Its slope can be told from its result as well as from x, so x need not be kept.
+var relu = device.ActivationSpec{Kind: device.ReLU}
+
+// beforeReLU hands backward the gradient of what went into a ReLU whose result was y.
+func (t *Tape) beforeReLU(y *Value, dy *device.Tensor, backward func(dz *device.Tensor) error) error {
+	dz, err := t.dev.New(dy.Shape, t.dev.Float())
+	if err != nil {
+		return err
+	}
+	defer dz.Release()
+	if err := t.dev.ActivateBackward(dz, dy, y.data, y.data, relu); err != nil {
+		return err
+	}
+	return backward(dz)
+}
+
+// thenReLU applies the activation to a value that nobody else has seen.
+func (t *Tape) thenReLU(x *Value) *Value {
+	y := ReLU(x)
+	t.Free(x)
+	return y
+}
+
+// Conv2DReLU is ReLU(Conv2D(x, w, b, s)).
+func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
+	const op = "conv2d_relu"
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	fused, has := t.dev.(device.FusedConvolution)
+	if !has {
+		return t.thenReLU(Conv2D(x, w, b, s))
+	}
+	s = s.Normal()
+	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
+	if err != nil {
+		return t.Fail(err)
+	}
+	var y *Value
+	y = t.apply(operation{name: op, operands: operands, shape: shape,
+		forward: func(y *device.Tensor) error { return fused.ConvReLU(y, x.data, w.data, b.tensor(), s) },
+		backward: func(dy *device.Tensor) error {
+			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.convGradients(x, w, b, dz, s) })
+		}})
+	return y
+}
+
+// LinearReLU is ReLU(Linear(x, w, b)).
+func LinearReLU(x, w, b *Value) *Value {
+	const op = "linear_relu"
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	fused, has := t.dev.(device.FusedLinear)
+	if !has {
+		return t.thenReLU(Linear(x, w, b))
+	}
+	shape, err := device.LinearOutput(x.Shape(), w.Shape(), b.Shape())
+	if err != nil {
+		return t.Fail(err)
+	}
+	var y *Value
+	y = t.apply(operation{name: op, operands: operands, shape: shape,
+		forward: func(y *device.Tensor) error { return fused.LinearReLU(y, x.data, w.data, b.tensor()) },
+		backward: func(dy *device.Tensor) error {
+			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.linearGradients(x, w, b, dz) })
+		}})
+	return y
+}
+
+// BatchNormReLU is ReLU(BatchNorm(x, ...) + residual); residual may be nil for no sum.
+func BatchNormReLU(x, residual, scale, shift *Value, runningMean, runningVar *device.Tensor, s device.BatchNormSpec) *Value {
+	const op = "batch_norm_relu"
+	operands := optional(residual, x, scale, shift)
+	t := begin(op, operands...).floats(op, operands...)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	fused, has := t.dev.(device.FusedNormalisation)
+	if !has || (!t.Training && !t.NoGrad) { // with the statistics held, a gradient is rare and has no fused form
+		y := BatchNorm(x, scale, shift, runningMean, runningVar, s)
+		if residual != nil {
+			normalised := y
+			y = Add(y, residual)
+			t.Free(normalised)
+		}
+		return t.thenReLU(y)
+	}
+	if err := checkBatchNorm(op, t, x, scale, shift, runningMean, runningVar); err != nil {
+		return t.Fail(err)
+	}
+	if residual != nil {
+		if err := device.SameShape(op, x.Shape(), residual.Shape()); err != nil {
+			return t.Fail(err)
+		}
+	}
+	o := operation{name: op, operands: operands, shape: x.Shape()}
+	if !t.Training {
+		o.forward = func(y *device.Tensor) error {
+			return fused.BatchNormReLUInfer(y, x.data, residual.tensor(), scale.data, shift.data, runningMean, runningVar, s)
+		}
+		return t.apply(o)
+	}
+	mean, invStd := t.temporary(op, scale.Shape()), t.temporary(op, scale.Shape())
+	o.saved = []*device.Tensor{mean, invStd}
+	o.forward = func(y *device.Tensor) error {
+		return fused.BatchNormReLU(y, mean, invStd, runningMean, runningVar, x.data, residual.tensor(), scale.data, shift.data, s)
+	}
+	var y *Value
+	o.backward = func(dy *device.Tensor) error {
+		wanted := []*Value{x, scale, shift}
+		if residual.wantsGrad() {
+			wanted = append(wanted, residual)
+		}
+		return t.giveAll(wanted, func(g []*device.Tensor) error {
+			var dresidual *device.Tensor
+			if len(g) == 4 {
+				dresidual = g[3]
+			}
+			return fused.BatchNormReLUBackward(g[0], dresidual, g[1], g[2], dy, x.data, y.data, scale.data, mean, invStd)
+		}, true)
+	}
+	y = t.apply(o)
+	return y
+}

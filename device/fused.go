@@ -1,0 +1,27 @@
+package device
+
+// Several primitives in one pass over memory are a device's offer: autograd asks for these interfaces and computes the
+// primitives one after another where a device has none. The definition of each is that of its parts.
+
+// FusedConvolution is a convolution and what follows it in most networks.
+type FusedConvolution interface {
+	// ConvReLU: y = ReLU(Conv(x, w, b)); b may be nil.
+	ConvReLU(y, x, w, b *Tensor, s ConvSpec) error
+}
+
+// FusedLinear is a fully connected layer and its activation.
+type FusedLinear interface {
+	// LinearReLU: y = ReLU(Linear(x, w, b)); b may be nil.
+	LinearReLU(y, x, w, b *Tensor) error
+}
+
+// FusedNormalisation is a batch normalisation with the sum and the activation of a residual block.
+type FusedNormalisation interface {
+	// BatchNormReLU: y = ReLU(BatchNorm(x) + residual); residual has x's shape, or is nil for no sum.
+	BatchNormReLU(y, mean, invStd, runningMean, runningVar, x, residual, scale, shift *Tensor, s BatchNormSpec) error
+	// BatchNormReLUBackward is its gradient. With g = dy where y > 0 (or is not a number) and 0 elsewhere, dresidual = g
+	// (nil: not wanted), and dx, dscale and dshift are BatchNormBackward's of g.
+	BatchNormReLUBackward(dx, dresidual, dscale, dshift, dy, x, y, scale, mean, invStd *Tensor) error
+	// BatchNormReLUInfer: y = ReLU(BatchNormInfer(x) + residual).
+	BatchNormReLUInfer(y, x, residual, scale, shift, mean, variance *Tensor, s BatchNormSpec) error
+}
