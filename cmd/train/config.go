@@ -54,15 +54,15 @@ func readConfig(path string, f *flag.FlagSet) error {
 func decodeConfig(path string) (map[string]any, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, cli.Cause(err)
 	}
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
 	if err != nil {
-		return nil, cause(err)
+		return nil, cli.Cause(err)
 	}
 	if len(content) > maxConfig {
-		return nil, fmt.Errorf("longer than %d bytes: not a configuration", maxConfig)
+		return nil, cli.Usagef("longer than %d bytes: not a configuration", maxConfig)
 	}
 	values := map[string]any{}
 	switch extension := strings.ToLower(filepath.Ext(path)); extension {
@@ -71,7 +71,7 @@ func decodeConfig(path string) (map[string]any, error) {
 	case ".toml":
 		err = toml.Unmarshal(content, &values)
 	default:
-		return nil, fmt.Errorf("file name ends in %q, expected .yaml, .yml or .toml", extension)
+		return nil, cli.Usagef("file name ends in %q, expected .yaml, .yml or .toml", extension)
 	}
 	if err != nil {
 		return nil, cli.Usagef("%w", err)

@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
+	"fovea/cmd/internal/cli"
 	"fovea/data/atomic"
 )
 
@@ -45,7 +46,7 @@ func drawCurves(path string, epochs []epochLine) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, cause(err))
+		return fmt.Errorf("%s: %w", path, cli.Cause(err))
 	}
 	return nil
 }

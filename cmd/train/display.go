@@ -17,38 +17,45 @@ import (
 
 // display shows a training to a person, or to another program.
 type display interface {
-	say(line string) // for people: a device, a download
-	begin(net *nn.Network, model string) error
+	notice(line string) // what takes long before the training begins: a download
+	begin(net *nn.Network, model string, facts []string) error
 	step(p fit.Progress)
-	epoch(line epochLine, epochs int)
-	done(line doneLine, sets string)
+	epoch(line epochLine, epochs int) error
+	done(line doneLine, data string) error
+	close() // whatever is written next begins on a line of its own
 }
 
 func newDisplay(form string, stdout, stderr io.Writer) display {
 	if form == "json" {
 		return &jsonDisplay{stdout, stderr}
 	}
-	d := &textDisplay{out: stdout}
+	d := &textDisplay{out: stdout, people: stderr}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		d.terminal = true
+		d.size = func() (int, int, error) { return term.GetSize(int(file.Fd())) }
 	}
 	return d
 }
 
-// textDisplay prints lines, and on a terminal a bar that each epoch's line replaces.
+// textDisplay prints lines, and on a terminal a bar that each epoch's line replaces. The table of layers is the first
+// thing on standard output; notices, which may come before, go to standard error.
 type textDisplay struct {
-	out      io.Writer
-	terminal bool
-	bar      *progressbar.ProgressBar
-	shown    time.Time
+	out, people io.Writer
+	terminal    bool
+	size        func() (width, height int, err error) // of the terminal
+	bar         *progressbar.ProgressBar
+	shown       time.Time
 }
 
-func (d *textDisplay) say(line string) {
-	d.clear()
-	fmt.Fprintln(d.out, line)
-}
+func (d *textDisplay) notice(line string) { fmt.Fprintln(d.people, line) }
 
-func (d *textDisplay) begin(net *nn.Network, model string) error { return net.Summary(d.out, model) }
+func (d *textDisplay) begin(net *nn.Network, model string, facts []string) error {
+	if err := net.Summary(d.out, model); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(d.out, strings.Join(facts, "\n"))
+	return err
+}
 
 func (d *textDisplay) step(p fit.Progress) {
 	if !d.terminal {
@@ -58,37 +65,64 @@ func (d *textDisplay) step(p fit.Progress) {
 		}
 		if p.Step < p.Steps && time.Since(d.shown) >= 30*time.Second {
 			d.shown = time.Now()
-			fmt.Fprintf(d.out, "Epoch %d/%d: step %d/%d, %s\n", p.Epoch, p.Epochs, p.Step, p.Steps, speedAndMetrics(p))
+			fmt.Fprintf(d.out, "Epoch %d/%d: step %d/%d, %s\n", p.Epoch, p.Epochs, p.Step, p.Steps, strings.Join(state(p), ", "))
 		}
 		return
 	}
 	if d.bar == nil {
-		d.bar = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(d.out), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionFullWidth(), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(50*time.Millisecond))
+		d.bar = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(d.out), progressbar.OptionFullWidth(),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), // describe says it in words
+			progressbar.OptionUseANSICodes(true), progressbar.OptionClearOnFinish())
 	}
-	d.bar.Describe(fmt.Sprintf("Epoch %d/%d: %s", p.Epoch, p.Epochs, speedAndMetrics(p)))
+	d.bar.Describe(d.describe(p))
 	d.bar.Set(p.Step)
 }
 
-func speedAndMetrics(p fit.Progress) string {
-	text := fmt.Sprintf("%.0f images/s, loss %.4f", float64(p.Train.Samples)/p.Elapsed.Seconds(), p.Train.Loss)
-	if accuracy := known(p.Train.Accuracy); accuracy != nil {
-		text += fmt.Sprintf(", accuracy %.2f%%", 100**accuracy)
+// describe says as much as leaves room for a bar: a line longer than the terminal is wide could not be taken away.
+func (d *textDisplay) describe(p fit.Progress) string {
+	const bar = 12 // "  50% |=|  "
+	width := 80
+	if d.size != nil {
+		if w, _, err := d.size(); err == nil && w > 0 {
+			width = w
+		}
+	}
+	text := fmt.Sprintf("Epoch %d/%d", p.Epoch, p.Epochs)
+	separator := ": "
+	for _, part := range state(p) {
+		if len(text)+len(separator)+len(part)+bar > width {
+			break
+		}
+		text, separator = text+separator+part, ", "
 	}
 	return text
 }
 
-// clear takes the bar away.
-func (d *textDisplay) clear() {
+// state is where a training stands, what matters most first.
+func state(p fit.Progress) []string {
+	parts := []string{remaining(p), fmt.Sprintf("loss %.3f", p.Train.Loss)}
+	if accuracy := known(p.Train.Accuracy); accuracy != nil {
+		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100**accuracy))
+	}
+	return append(parts, fmt.Sprintf("%.0f images/s", perSecond(p.Train.Samples, p.Elapsed)))
+}
+
+// remaining is how long the rest of the epoch takes if it goes on as it did.
+func remaining(p fit.Progress) string {
+	left := time.Duration(float64(p.Elapsed) * float64(p.Steps-p.Step) / float64(p.Step))
+	return left.Round(time.Second).String() + " left"
+}
+
+// close takes the bar away.
+func (d *textDisplay) close() {
 	if d.bar != nil {
 		d.bar.Clear()
 		d.bar = nil
 	}
 }
 
-func (d *textDisplay) epoch(e epochLine, epochs int) {
-	d.clear()
+func (d *textDisplay) epoch(e epochLine, epochs int) error {
+	d.close()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Epoch %d/%d: %.1f s, %.0f images/s, loss %.4f", e.Epoch, epochs, e.Seconds, e.ImagesPerS, e.TrainLoss)
 	if e.TrainAcc != nil {
@@ -100,30 +134,35 @@ func (d *textDisplay) epoch(e epochLine, epochs int) {
 	if e.ValAcc != nil {
 		fmt.Fprintf(&b, ", accuracy %.2f%%", 100**e.ValAcc)
 	}
-	if e.Interrupted {
+	if e.Partial {
 		fmt.Fprintf(&b, " (stopped after step %d)", e.Step)
 	}
-	fmt.Fprintln(d.out, b.String())
+	_, err := fmt.Fprintln(d.out, b.String())
+	return err
 }
 
-func (d *textDisplay) done(l doneLine, set string) {
-	d.clear()
-	fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n", l.Run, l.Epochs, l.Steps, l.Seconds)
+func (d *textDisplay) done(l doneLine, data string) error {
+	d.close()
+	last := fmt.Sprintf("No test set in %s: nothing to measure at the end", data)
 	switch {
 	case l.TestAcc != nil:
-		fmt.Fprintf(d.out, "Test accuracy: %.2f%% (%d samples, loss %.4f)\n", 100**l.TestAcc, l.TestSamples, *l.TestLoss)
+		last = fmt.Sprintf("Test accuracy: %.2f%% (%d samples, loss %.4f)", 100**l.TestAcc, l.TestSamples, *l.TestLoss)
 	case l.TestLoss != nil:
-		fmt.Fprintf(d.out, "Test loss: %.4f (%d samples)\n", *l.TestLoss, l.TestSamples)
-	default:
-		fmt.Fprintf(d.out, "No test set in %s: nothing to measure at the end\n", set)
+		last = fmt.Sprintf("Test loss: %.4f (%d samples)", *l.TestLoss, l.TestSamples)
 	}
+	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, last)
+	return err
 }
 
 // jsonDisplay writes JSON lines on standard output; what is for people goes to standard error.
 type jsonDisplay struct{ out, people io.Writer }
 
-func (d *jsonDisplay) say(line string)                 { fmt.Fprintln(d.people, line) }
-func (d *jsonDisplay) begin(*nn.Network, string) error { return nil }
+func (d *jsonDisplay) notice(line string) { fmt.Fprintln(d.people, line) }
+func (d *jsonDisplay) begin(_ *nn.Network, _ string, facts []string) error {
+	_, err := fmt.Fprintln(d.people, strings.Join(facts, "\n"))
+	return err
+}
 func (d *jsonDisplay) step(fit.Progress)               {}
-func (d *jsonDisplay) epoch(e epochLine, _ int)        { json.NewEncoder(d.out).Encode(e) }
-func (d *jsonDisplay) done(l doneLine, _ string)       { json.NewEncoder(d.out).Encode(l) }
+func (d *jsonDisplay) epoch(e epochLine, _ int) error  { return json.NewEncoder(d.out).Encode(e) }
+func (d *jsonDisplay) done(l doneLine, _ string) error { return json.NewEncoder(d.out).Encode(l) }
+func (d *jsonDisplay) close()                          {}

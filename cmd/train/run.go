@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"fovea/cmd/internal/cli"
 	"fovea/data/atomic"
 	"fovea/nn"
 	"fovea/nn/fit"
@@ -22,7 +23,7 @@ import (
 
 // Files of a run folder.
 const (
-	weightsFile = "model.safetensors"
+	weightsFile = cli.WeightsFile
 	configFile  = "config.yaml"
 	linesFile   = "metrics.jsonl"
 	tableFile   = "metrics.csv"
@@ -40,51 +41,62 @@ type run struct {
 // newRun makes the folder, or says why it cannot be used.
 func newRun(dir, model string) (*run, error) {
 	if dir == "" {
-		dir = filepath.Join("runs", model+"-"+time.Now().Format("20060102-150405"))
+		return newDatedRun(filepath.Join("runs", model+"-"+time.Now().Format("20060102-150405")))
 	}
-	for _, name := range []string{weightsFile, configFile} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return nil, fmt.Errorf("--out %s: it holds a run already (%s is there), expected a new or empty folder", dir, name)
+	for _, name := range []string{weightsFile, configFile, linesFile, tableFile, curvesFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil, fmt.Errorf("--out %s: it holds a run already (%s is there), expected a new folder or one without", dir, name)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("--out %s: %w", dir, cause(err))
+		return nil, fmt.Errorf("--out %s: %w", dir, cli.Cause(err))
 	}
 	return &run{dir: dir}, nil
 }
 
-// cause is a file error without the path, which the message has already.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
+// newDatedRun makes a folder that nobody else has, though two trainings may start in the same second.
+func newDatedRun(name string) (*run, error) {
+	err := os.MkdirAll(filepath.Dir(name), 0o777)
+	dir := name
+	for n := 2; err == nil; n++ {
+		if err = os.Mkdir(dir, 0o777); err == nil {
+			return &run{dir: dir}, nil
+		}
+		if errors.Is(err, fs.ErrExist) {
+			dir, err = fmt.Sprintf("%s-%d", name, n), nil
+		}
 	}
-	return err
+	return nil, fmt.Errorf("run folder %s: %w (--out names another)", dir, cli.Cause(err))
 }
 
 func (r *run) path(name string) string { return filepath.Join(r.dir, name) }
 
 // epochLine is one line of metrics.jsonl and of --log json. What was not measured is left out.
 type epochLine struct {
-	Event       string   `json:"event"` // "epoch"
-	Epoch       int      `json:"epoch"`
-	Step        int      `json:"step"` // updates since the start
-	TrainLoss   float64  `json:"train_loss"`
-	TrainAcc    *float64 `json:"train_accuracy,omitempty"`
-	ValLoss     *float64 `json:"val_loss,omitempty"`
-	ValAcc      *float64 `json:"val_accuracy,omitempty"`
-	ImagesPerS  float64  `json:"images_per_second"`
-	Seconds     float64  `json:"seconds"` // of this epoch's training
-	Interrupted bool     `json:"interrupted,omitempty"`
+	Event      string   `json:"event"` // "epoch"
+	Epoch      int      `json:"epoch"`
+	Step       int      `json:"step"` // updates since the start
+	TrainLoss  float64  `json:"train_loss"`
+	TrainAcc   *float64 `json:"train_accuracy,omitempty"`
+	ValLoss    *float64 `json:"val_loss,omitempty"`
+	ValAcc     *float64 `json:"val_accuracy,omitempty"`
+	ImagesPerS float64  `json:"images_per_second"`
+	Seconds    float64  `json:"seconds"`           // of this epoch's training
+	Partial    bool     `json:"partial,omitempty"` // stopped before the last batch, by --max-steps or an interrupt
 }
 
 func newEpochLine(e fit.Epoch) epochLine {
 	line := epochLine{Event: "epoch", Epoch: e.Epoch, Step: e.Step, TrainLoss: e.Train.Loss, TrainAcc: known(e.Train.Accuracy),
-		Seconds: e.Elapsed.Seconds(), ImagesPerS: float64(e.Train.Samples) / e.Elapsed.Seconds(), Interrupted: !e.Complete}
+		Seconds: e.Elapsed.Seconds(), ImagesPerS: perSecond(e.Train.Samples, e.Elapsed), Partial: !e.Complete}
 	if e.Validation != nil {
 		line.ValLoss, line.ValAcc = &e.Validation.Loss, known(e.Validation.Accuracy)
 	}
 	return line
+}
+
+// perSecond is finite however coarse the clock.
+func perSecond(samples int, elapsed time.Duration) float64 {
+	return float64(samples) / max(elapsed, time.Microsecond).Seconds()
 }
 
 func known(v float64) *float64 {
@@ -116,7 +128,7 @@ func (r *run) epoch(line epochLine, net *nn.Network, card *weights.Card) error {
 		return err
 	}
 	if err := atomic.WriteFile(r.path(tableFile), r.table); err != nil {
-		return fmt.Errorf("%s: %w", r.path(tableFile), cause(err))
+		return fmt.Errorf("%s: %w", r.path(tableFile), cli.Cause(err))
 	}
 	return drawCurves(r.path(curvesFile), r.epochs)
 }
@@ -135,7 +147,7 @@ func (r *run) line(value any) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.path(linesFile), cause(err))
+		return fmt.Errorf("%s: %w", r.path(linesFile), cli.Cause(err))
 	}
 	return nil
 }

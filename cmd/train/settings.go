@@ -1,17 +1,13 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"flag"
-	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 
 	"fovea/cmd/internal/cli"
 	"fovea/data"
-	"fovea/device"
 	"fovea/nn/optim"
 	"fovea/nn/zoo"
 )
@@ -26,46 +22,14 @@ type settings struct {
 	epochs, maxSteps      int
 	batch                 int
 	optimizer             string
-	rate, momentum, decay number
+	rate, momentum, decay cli.Number
 	seed                  uint64
 	noShuffle             bool
-	valFraction           number
+	valFraction           cli.Number
 	weights, out, log     string
 	config                string
 
 	flags *flag.FlagSet
-}
-
-// number is a flag that has a default of its own until it is set.
-type number struct {
-	set   bool
-	value float64
-}
-
-func (n *number) String() string {
-	if n == nil || !n.set {
-		return "auto"
-	}
-	return strconv.FormatFloat(n.value, 'g', -1, 64)
-}
-
-// Set implements flag.Value.
-func (n *number) Set(text string) error {
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return errors.New("expected a number")
-	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return errors.New("expected a finite number")
-	}
-	n.set, n.value = true, v
-	return nil
-}
-
-func (n *number) fallback(v float64) {
-	if !n.set {
-		n.set, n.value = true, v
-	}
 }
 
 const about = `train trains a network on a data set and keeps what came of it in a run folder:
@@ -85,14 +49,12 @@ Flags:
 `
 
 func newFlags(s *settings) *flag.FlagSet {
-	f := flag.NewFlagSet("train", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // errors are returned, and the usage is printed where it was asked for
+	f := cli.NewFlags("train")
 	f.StringVar(&s.data, "data", "mnist", "data `set`: "+strings.Join(data.Names(), " or ")+" (arrays x float32 [N,C,H,W], y int64 [N] or float32 targets;\nx_test and y_test too, if there are any)")
 	f.StringVar(&s.dataDir, "data-dir", "", "`folder` with the data's own files (default the user's cache folder)")
 	f.StringVar(&s.model, "model", "cnn-small", "`network`: "+strings.Join(zoo.Names(), ", "))
 	f.IntVar(&s.classes, "classes", 0, "number of classes (default what the data says, or the network was designed for)")
-	f.StringVar(&s.device, "device", "auto", "`device`: auto (the best present), "+strings.Join(device.Names(), ", ")+"; cuda:N is GPU number N")
-	f.IntVar(&s.threads, "threads", 0, "processors to use; 0: all")
+	cli.DeviceFlags(f, &s.device, &s.threads)
 	f.IntVar(&s.epochs, "epochs", 10, "passes over the training set")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "stop after that many updates; 0: no limit")
 	f.IntVar(&s.batch, "batch", 200, "samples per update")
@@ -107,7 +69,6 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.StringVar(&s.out, "out", "", "run `folder`, which must not hold a run yet (default runs/<model>-<time>)")
 	f.StringVar(&s.log, "log", "text", "`form` of the output: text, or json (one line per epoch, then one with the test accuracy)")
 	f.StringVar(&s.config, "config", "", "YAML or TOML `file` of these settings by the names of the flags; flags win")
-	f.Usage = func() {}
 	return f
 }
 
@@ -116,18 +77,12 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	f := newFlags(s)
 	s.flags = f
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, about)
-		f.SetOutput(stdout)
-		f.PrintDefaults()
+	arguments, err := cli.Parse(f, about, args, stdout)
+	if err != nil {
 		return nil, err
 	}
-	if err != nil {
-		return nil, cli.Usagef("%w", err)
-	}
-	if f.NArg() > 0 {
-		return nil, cli.Usagef("unexpected argument %q: settings are given as flags", f.Arg(0))
+	if len(arguments) > 0 {
+		return nil, cli.Usagef("unexpected argument %q: settings are given as flags", arguments[0])
 	}
 	if s.config != "" {
 		if err := readConfig(s.config, f); err != nil {
@@ -142,13 +97,11 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 
 // check fills in the defaults that depend on other settings and refuses what cannot be meant.
 func (s *settings) check() error {
-	for _, n := range []struct {
-		name      string
-		value, at int
-	}{{"epochs", s.epochs, 1}, {"batch", s.batch, 1}, {"max-steps", s.maxSteps, 0}, {"threads", s.threads, 0}, {"classes", s.classes, 0}} {
-		if n.value < n.at {
-			return cli.Usagef("--%s: %d, expected at least %d", n.name, n.value, n.at)
-		}
+	if err := cmp.Or(cli.AtLeast("epochs", s.epochs, 1), cli.AtLeast("batch", s.batch, 1), cli.AtLeast("max-steps", s.maxSteps, 0)); err != nil {
+		return err
+	}
+	if s.classes < 0 || s.classes > cli.MaxClasses {
+		return cli.Usagef("--classes: %d, expected 1 to %d, or 0 for what the data says", s.classes, cli.MaxClasses)
 	}
 	if s.log != "text" && s.log != "json" {
 		return cli.Usagef("--log: %q, expected text or json", s.log)
@@ -157,14 +110,14 @@ func (s *settings) check() error {
 	if err != nil {
 		return cli.Usagef("--optimizer: %w", err)
 	}
-	s.rate.fallback(defaults.Rate)
-	s.momentum.fallback(defaults.Momentum)
-	s.decay.fallback(defaults.WeightDecay)
+	s.rate.Fallback(defaults.Rate)
+	s.momentum.Fallback(defaults.Momentum)
+	s.decay.Fallback(defaults.WeightDecay)
 	if s.data == "mnist" {
-		s.valFraction.fallback(0.1)
+		s.valFraction.Fallback(0.1)
 	}
-	s.valFraction.fallback(0)
-	if v := s.valFraction.value; v < 0 || v >= 1 {
+	s.valFraction.Fallback(0)
+	if v := s.valFraction.Value; v < 0 || v >= 1 {
 		return cli.Usagef("--val-fraction: %v, expected at least 0 and below 1", v)
 	}
 	if err := s.optim().Check(); err != nil {
@@ -178,6 +131,6 @@ func (s *settings) check() error {
 
 func (s *settings) optim() optim.Config {
 	c, _ := optim.Defaults(s.optimizer) // check has refused others
-	c.Rate, c.Momentum, c.WeightDecay = s.rate.value, s.momentum.value, s.decay.value
+	c.Rate, c.Momentum, c.WeightDecay = s.rate.Value, s.momentum.Value, s.decay.Value
 	return c
 }

@@ -28,26 +28,27 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	show := newDisplay(s.log, stdout, stderr)
+	defer show.close()
 	begin := time.Now()
-	sets, err := data.Open(ctx, s.data, data.Options{Dir: s.dataDir, Log: func(format string, args ...any) { show.say(fmt.Sprintf(format, args...)) }})
-	if errors.Is(err, data.ErrUsage) {
-		return cli.Usagef("--data: %w", err)
-	}
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	if err := s.chooseClasses(sets); err != nil {
-		return err
-	}
-	training, validation, err := data.Split(sets.Train, s.valFraction.value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
-	if err != nil {
-		return fmt.Errorf("--val-fraction: %w", err)
-	}
-	dev, err := cli.OpenDevice(s.device, s.threads, show.say)
+	dev, chosen, err := cli.OpenDevice(s.device, s.threads)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
+	sets, err := data.Open(ctx, s.data, data.Options{Dir: s.dataDir, Log: func(format string, args ...any) { show.notice(fmt.Sprintf(format, args...)) }})
+	if errors.Is(err, data.ErrUsage) {
+		return cli.Usagef("--data: %w", err)
+	}
+	if err != nil {
+		return cli.Interrupted(ctx, err)
+	}
+	if err := s.chooseClasses(sets); err != nil {
+		return err
+	}
+	training, validation, err := data.Split(sets.Train, s.valFraction.Value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
+	if err != nil {
+		return fmt.Errorf("--val-fraction: %w", err)
+	}
 	net, card, err := s.build(dev, sets.Train.Info())
 	if err != nil {
 		return err
@@ -63,9 +64,9 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	if err := writeConfig(folder.path(configFile), s.flags); err != nil {
-		return fmt.Errorf("%s: %w", folder.path(configFile), cause(err))
+		return fmt.Errorf("%s: %w", folder.path(configFile), cli.Cause(err))
 	}
-	if err := show.begin(net, s.model); err != nil {
+	if err := show.begin(net, s.model, []string{chosen, s.samples(training, validation, sets.Test)}); err != nil {
 		return err
 	}
 	last := fit.Epoch{}
@@ -75,8 +76,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		OnEpoch: func(e fit.Epoch) error {
 			last = e
 			line := newEpochLine(e)
-			show.epoch(line, s.epochs)
-			return folder.epoch(line, net, card)
+			return errors.Join(folder.epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
 	if err := trainer.Run(ctx); err != nil {
 		return stopped(err, folder, net, card)
@@ -85,7 +85,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if sets.Test != nil {
 		m, err := fit.Evaluate(ctx, net, sets.Test, s.batch)
 		if err != nil {
-			return interrupted(ctx, err)
+			return fmt.Errorf("test set: %w", cli.Interrupted(ctx, err))
 		}
 		done.TestAcc, done.TestLoss, done.TestSamples = known(m.Accuracy), &m.Loss, m.Samples
 	}
@@ -93,16 +93,20 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err := folder.line(done); err != nil {
 		return err
 	}
-	show.done(done, s.data)
-	return nil
+	return show.done(done, s.data)
 }
 
-// interrupted makes an error that follows from an interrupt be the interrupt.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// samples says what the data has, and how much of it an epoch is.
+func (s *settings) samples(training, validation, test data.Set) string {
+	line := fmt.Sprintf("Data: %s, %d samples to train on", s.data, training.Len())
+	if validation != nil {
+		line += fmt.Sprintf(", %d to validate", validation.Len())
 	}
-	return err
+	if test != nil {
+		line += fmt.Sprintf(", %d to test", test.Len())
+	}
+	steps := (&data.Loader{Set: training, Batch: s.batch}).Steps()
+	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(s.batch, training.Len()))
 }
 
 // stopped keeps the weights of a training that an interrupt or a diverging loss has ended early.

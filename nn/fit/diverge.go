@@ -12,13 +12,16 @@ import (
 	"fovea/nn"
 )
 
-// DivergedError says that the loss is not a finite number any more. The network holds the last weights that gave one.
+// DivergedError says that a loss is not a finite number any more.
 type DivergedError struct {
-	Epoch, Step int     // from 1; Step counts from the start of training
+	Epoch, Step int     // from 1, Step from the start of training; 0: nothing was trained, see Evaluate
+	After       bool    // found by measuring after the step, not by making it
+	Set         string  // the data set on which it was found
 	Loss        float64 // NaN or infinite
 	Layer, Op   string  // which first gave a value that is not finite
 	Cause       string  // what is known of why
-	Kept        int     // the weights put back are those after this many updates
+	Restored    bool    // the network holds the last weights that gave a finite loss
+	Kept        int     // how many updates had made those
 }
 
 func (e *DivergedError) Error() string {
@@ -26,8 +29,27 @@ func (e *DivergedError) Error() string {
 	if e.Layer != "" {
 		where = fmt.Sprintf("layer %s (%s)", e.Layer, e.Op)
 	}
-	return fmt.Sprintf("the loss is %v at step %d (epoch %d): %s first gave a value that is not finite%s; the weights are back to those after %d updates. A smaller learning rate often helps",
-		e.Loss, e.Step, e.Epoch, where, e.Cause, e.Kept)
+	when := fmt.Sprintf("on %q", e.Set)
+	if e.Step > 0 && e.After {
+		when += fmt.Sprintf(" after step %d (epoch %d)", e.Step, e.Epoch)
+	} else if e.Step > 0 {
+		when = fmt.Sprintf("at step %d (epoch %d)", e.Step, e.Epoch)
+	}
+	text := fmt.Sprintf("the loss is %v %s: %s first gave a value that is not finite%s", e.Loss, when, where, e.Cause)
+	if e.Restored {
+		text += fmt.Sprintf("; the weights are back to those after %d updates. A smaller learning rate often helps", e.Kept)
+	}
+	return text
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// diverged completes what is known of a loss that is not finite; if that fails, the failure is returned.
+func diverged(tape *autograd.Tape, net *nn.Network, batch *data.Batch, known DivergedError) error {
+	if err := known.diagnose(tape, net, batch); err != nil {
+		return err
+	}
+	return &known
 }
 
 var errFound = errors.New("found")
@@ -36,15 +58,15 @@ var errFound = errors.New("found")
 func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *data.Batch) error {
 	e.Op = "loss"
 	broken := map[string]bool{} // layers with parameters that are not finite
-	for _, s := range net.State() {
-		ok, err := finite(s.Tensor)
+	for _, p := range net.Parameters {
+		ok, err := finite(p.Tensor())
 		if err != nil {
 			return err
 		}
 		if !ok {
 			layer := ""
-			if dot := strings.LastIndex(s.Name, "."); dot >= 0 {
-				layer = s.Name[:dot]
+			if dot := strings.LastIndex(p.Name, "."); dot >= 0 {
+				layer = p.Name[:dot]
 			}
 			broken[layer] = true
 		}
@@ -61,7 +83,7 @@ func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *da
 		}
 		e.Op, e.Layer = op, layer
 		if broken[layer] {
-			e.Cause = fmt.Sprintf(", since its weights are not after update %d", e.Step-1)
+			e.Cause = ", since its weights are not"
 		}
 		return errFound
 	}
@@ -78,7 +100,7 @@ func finite(t *device.Tensor) (bool, error) {
 		return false, err
 	}
 	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !isFinite(v) {
 			return false, nil
 		}
 	}

@@ -2,5 +2,6 @@
 //
 // [Trainer.Run] is the whole loop: for each epoch, for each batch, forward, loss, backward, update; then the validation
 // set. Cancelling its context stops it after the step at work. A loss that is not a number stops it with a
-// [DivergedError], which names the step and the layer, and puts the last weights known to be good back.
+// [DivergedError], which names the step and the layer, and puts the last weights known to be good back: those with which
+// a finite loss has been computed. An epoch's last weights are tried once more before OnEpoch may keep them.
 package fit

@@ -8,7 +8,8 @@ import (
 	"fovea/nn"
 )
 
-// Evaluate measures a network on a set, in batches of the given size, without training it.
+// Evaluate measures a network on a set, in batches of the given size, without training it. A loss that is not finite is a
+// [DivergedError].
 func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Metrics, error) {
 	m, err := newMeter(net.Device, set.Info())
 	if err != nil {
@@ -24,8 +25,12 @@ func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Me
 			return Metrics{}, err
 		}
 		tape.Reset()
-		if _, err := m.add(forward(tape, net, b)); err != nil {
+		loss, err := m.add(forward(tape, net, b))
+		if err != nil {
 			return Metrics{}, err
+		}
+		if !isFinite(loss) {
+			return Metrics{}, diverged(tape, net, b, DivergedError{Set: set.Info().Name, Loss: loss})
 		}
 	}
 	return m.read()

@@ -2,7 +2,7 @@ package fit
 
 import (
 	"context"
-	"math"
+	"errors"
 	"time"
 
 	"fovea/autograd"
@@ -24,7 +24,8 @@ type Trainer struct {
 	OnStep     func(Progress)
 	OnEpoch    func(Epoch) error
 
-	tape  *autograd.Tape
+	tape  *autograd.Tape // trains
+	trial *autograd.Tape // tries weights, see confirm
 	meter *meter
 	good  *snapshot
 	step  int // updates made
@@ -33,7 +34,7 @@ type Trainer struct {
 // Progress is where training stands: told to OnStep about ten times a second, and at an epoch's end.
 type Progress struct {
 	Epoch, Epochs int // from 1
-	Step, Steps   int // of this epoch, from 1
+	Step, Steps   int // of this epoch, from 1; Steps is less than a whole epoch's where MaxSteps ends it
 	Train         Metrics
 	Elapsed       time.Duration // since the epoch began
 }
@@ -65,6 +66,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 	t.tape = autograd.NewTape(t.Network.Device)
 	t.tape.Training = true
 	defer t.tape.Reset()
+	t.trial = autograd.NewTape(t.Network.Device)
+	t.trial.NoGrad = true
+	defer t.trial.Reset()
 	t.good = newSnapshot(t.Network)
 	if err := t.good.take(0); err != nil {
 		return err
@@ -83,7 +87,11 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	if err := t.meter.reset(); err != nil {
 		return err
 	}
-	begin, shown, done, steps := time.Now(), time.Time{}, 0, t.Train.Steps()
+	begin, shown, done, whole := time.Now(), time.Time{}, 0, t.Train.Steps()
+	steps := whole
+	if t.MaxSteps > 0 {
+		steps = min(whole, t.MaxSteps-t.step)
+	}
 	for batch, err := range t.Train.Epoch(ctx, epoch-1) {
 		if ctx.Err() != nil {
 			break
@@ -103,7 +111,10 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			t.OnStep(Progress{Epoch: epoch, Epochs: t.Epochs, Step: done, Steps: steps, Train: metrics, Elapsed: now.Sub(begin)})
 			shown = now
 		}
-		if t.finished() || ctx.Err() != nil {
+		if done == steps || ctx.Err() != nil {
+			if err := t.confirm(epoch, batch); err != nil {
+				return err
+			}
 			break
 		}
 	}
@@ -114,15 +125,18 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	if err != nil {
 		return err
 	}
-	e := Epoch{Epoch: epoch, Step: t.step, Complete: done == steps, Train: train, Elapsed: time.Since(begin)}
+	e := Epoch{Epoch: epoch, Step: t.step, Complete: done == whole, Train: train, Elapsed: time.Since(begin)}
 	if t.Validation != nil && ctx.Err() == nil {
 		v, err := Evaluate(ctx, t.Network, t.Validation, t.Train.Batch)
 		if err != nil && ctx.Err() == nil {
-			return err
+			return t.restore(epoch, err)
 		}
 		if err == nil {
 			e.Validation = &v
 		}
+	}
+	if err := t.good.take(t.step); err != nil {
+		return err
 	}
 	if t.OnEpoch != nil {
 		if err := t.OnEpoch(e); err != nil {
@@ -141,15 +155,8 @@ func (t *Trainer) update(epoch int, batch *data.Batch) error {
 	if err != nil {
 		return err
 	}
-	if math.IsNaN(value) || math.IsInf(value, 0) {
-		diverged := &DivergedError{Epoch: epoch, Step: t.step + 1, Loss: value, Kept: t.good.step}
-		if err := diverged.diagnose(t.tape, t.Network, batch); err != nil {
-			return err
-		}
-		if err := t.good.restore(); err != nil {
-			return err
-		}
-		return diverged
+	if !isFinite(value) {
+		return t.restore(epoch, diverged(t.tape, t.Network, batch, DivergedError{Step: t.step + 1, Set: t.Train.Set.Info().Name, Loss: value}))
 	}
 	if t.step%keepEvery == 0 && t.step > 0 {
 		if err := t.good.take(t.step); err != nil {
@@ -165,4 +172,37 @@ func (t *Trainer) update(epoch int, batch *data.Batch) error {
 	}
 	t.step++
 	return nil
+}
+
+// confirm tries the weights of an epoch's last update, since OnEpoch may keep them and nothing else has computed a loss
+// with them yet.
+func (t *Trainer) confirm(epoch int, batch *data.Batch) error {
+	t.tape.Reset() // its memory serves the trial
+	t.trial.Reset()
+	defer t.trial.Reset()
+	_, _, loss := forward(t.trial, t.Network, batch)
+	value, err := loss.Item()
+	if err != nil {
+		return err
+	}
+	if !isFinite(value) {
+		return t.restore(epoch, diverged(t.trial, t.Network, batch, DivergedError{Set: t.Train.Set.Info().Name, Loss: value}))
+	}
+	return nil
+}
+
+// restore puts the last good weights back if err is a DivergedError, and adds what the trainer knows to it.
+func (t *Trainer) restore(epoch int, err error) error {
+	var d *DivergedError
+	if !errors.As(err, &d) {
+		return err
+	}
+	if err := t.good.restore(); err != nil {
+		return err
+	}
+	d.Epoch, d.Restored, d.Kept = epoch, true, t.good.step
+	if d.Step == 0 {
+		d.Step, d.After = t.step, true
+	}
+	return d
 }

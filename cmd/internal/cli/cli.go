@@ -1,4 +1,5 @@
-// Package cli is what Fovea's programs share about being programs: exit codes, interrupts and the choice of a device.
+// Package cli is what Fovea's programs share about being programs: flags, exit codes, interrupts and the choice of
+// a device.
 package cli
 
 import (
@@ -7,8 +8,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"fovea/device"
@@ -66,31 +69,60 @@ func Exit(name string, err error, stderr io.Writer) int {
 	return failure
 }
 
+// Cause is a file error without the path, for messages that have it already.
+func Cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// Interrupted makes an error that follows from an interrupt be the interrupt.
+func Interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// WeightsFile is the file of a run folder that train writes and predict reads.
+const WeightsFile = "model.safetensors"
+
+// MaxClasses bounds what a typing mistake, or a file from elsewhere, can make a network allocate.
+const MaxClasses = 100_000
+
+const maxThreads = 1024
+
+// DeviceFlags declares --device and --threads, which OpenDevice understands.
+func DeviceFlags(f *flag.FlagSet, spec *string, threads *int) {
+	f.StringVar(spec, "device", "auto", "`device`: auto (the best present), "+strings.Join(device.Names(), ", ")+"; cuda:N is GPU number N")
+	f.IntVar(threads, "threads", 0, "processors to use; 0: all")
+}
+
 // OpenDevice opens what --device names, and says in one line which device that is and why.
-func OpenDevice(spec string, threads int, say func(line string)) (device.Device, error) {
-	if threads < 0 {
-		return nil, Usagef("--threads: %d, expected at least 1, or 0 for all processors", threads)
+func OpenDevice(spec string, threads int) (d device.Device, line string, err error) {
+	if threads < 0 || threads > maxThreads {
+		return nil, "", Usagef("--threads: %d, expected 1 to %d, or 0 for all processors", threads, maxThreads)
 	}
 	options := device.Options{Threads: threads}
 	if spec != "auto" {
 		d, err := device.Open(spec, options)
 		if errors.Is(err, device.ErrUsage) {
-			return nil, Usagef("--device: %w", err)
+			return nil, "", Usagef("--device: %w", err)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--device %s: %w", spec, err)
+			return nil, "", fmt.Errorf("--device %s: %w", spec, err)
 		}
-		say(fmt.Sprintf("Device: %s, as asked for", d.Describe()))
-		return d, nil
+		return d, fmt.Sprintf("Device: %s, as asked for", d.Describe()), nil
 	}
 	d, absent, err := device.Best(options)
 	if err != nil {
-		return nil, fmt.Errorf("--device auto: %w", err)
+		return nil, "", fmt.Errorf("--device auto: %w", err)
 	}
 	why := "the best present"
 	for _, reason := range absent {
 		why += fmt.Sprintf("; %v", reason)
 	}
-	say(fmt.Sprintf("Device: %s, %s", d.Describe(), why))
-	return d, nil
+	return d, fmt.Sprintf("Device: %s, %s", d.Describe(), why), nil
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"io"
+	"strings"
+
+	"fovea/cmd/internal/cli"
+	"fovea/nn/zoo"
+)
+
+// settings is everything the user may choose.
+type settings struct {
+	run            string
+	model, weights string
+	classes        int
+	device         string
+	threads        int
+	topK, batch    int
+	scale          cli.Number
+	json           bool
+	logits         string
+	inputs         []string
+}
+
+const about = `predict shows what a trained network says of each input: the likeliest classes, or the outputs of a regression.
+
+Usage: predict [flags] PICTURE...
+       predict [flags] BATCH.npy
+
+Inputs are PNG, JPEG or GIF pictures (of an animation, the first frame), or one NumPy array of float32 [N,C,H,W] that is
+given to the network as it is. A picture becomes a sample so: it is stretched to the network's height and width
+(bilinear; not at all if it has that size); colours are taken as red, green, blue for 3 channels or as their grey
+(0.299 R + 0.587 G + 0.114 B) for 1; transparency shows black; and 0..255 is multiplied with the scale of the training
+data. Nothing is cropped, centred or inverted: to a network trained on MNIST, give one digit per picture, white on
+black, with MNIST's margins.
+
+Examples:
+  predict --run runs/cnn-small-20260131-120000 digit.png
+        the three likeliest classes of one picture
+  predict --model mlp --weights mlp.safetensors --top-k 1 --json *.png
+        weights from a file; one JSON line per picture
+  predict --run runs/large --device cpu --logits out.npy batch.npy
+        an array of samples, and the network's raw outputs kept as an array
+
+Flags:
+`
+
+// parse reads the command line.
+func parse(args []string, stdout io.Writer) (*settings, error) {
+	s := &settings{}
+	f := cli.NewFlags("predict")
+	f.StringVar(&s.run, "run", "", "run `folder` of train: its network, weights and scale")
+	f.StringVar(&s.model, "model", "", "`network` of --weights: "+strings.Join(zoo.Names(), ", "))
+	f.StringVar(&s.weights, "weights", "", "safetensors `file`; what train wrote in it of classes, sample shape and scale is heeded,\nand where it says nothing the network's usual ones are taken, and scale 1/255")
+	f.IntVar(&s.classes, "classes", 0, "number of classes of --weights that do not say (default what the network was designed for)")
+	cli.DeviceFlags(f, &s.device, &s.threads)
+	f.IntVar(&s.topK, "top-k", 3, "classes to show, at most as many as there are")
+	f.IntVar(&s.batch, "batch", 64, "inputs to compute at once")
+	f.Var(&s.scale, "scale", "what a picture's 0..255 is multiplied with (default what the weights were trained with)")
+	f.BoolVar(&s.json, "json", false, "print one JSON line per input")
+	f.StringVar(&s.logits, "logits", "", "`file`.npy for the network's raw outputs [N, outputs]")
+	var err error
+	if s.inputs, err = cli.Parse(f, about, args, stdout); err != nil {
+		return nil, err
+	}
+	return s, s.check()
+}
+
+// check refuses what cannot be meant.
+func (s *settings) check() error {
+	switch {
+	case s.run != "" && (s.model != "" || s.weights != ""):
+		return cli.Usagef("--run and --model or --weights: expected one or the other")
+	case s.run == "" && (s.model == "" || s.weights == ""):
+		return cli.Usagef("no network: expected --run, or --model and --weights")
+	case s.classes < 0 || s.classes > cli.MaxClasses:
+		return cli.Usagef("--classes: %d, expected 1 to %d", s.classes, cli.MaxClasses)
+	case s.scale.Given && s.scale.Value <= 0:
+		return cli.Usagef("--scale: %v, expected a number above 0", s.scale.Value)
+	case s.logits != "" && !isArray(s.logits):
+		return cli.Usagef("--logits: %q, expected a name that ends in .npy", s.logits)
+	case len(s.inputs) == 0:
+		return cli.Usagef("nothing to predict: expected pictures, or one .npy batch")
+	}
+	if err := cmp.Or(cli.AtLeast("top-k", s.topK, 1), cli.AtLeast("batch", s.batch, 1)); err != nil {
+		return err
+	}
+	for _, name := range s.inputs {
+		if isArray(name) && len(s.inputs) > 1 {
+			return cli.Usagef("%s: a .npy batch stands alone, found %d inputs", name, len(s.inputs))
+		}
+	}
+	if s.model != "" {
+		if _, err := zoo.Find(s.model); err != nil {
+			return cli.Usagef("--model: %w", err)
+		}
+	}
+	return nil
+}
