@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -18,6 +19,15 @@ type Batch struct {
 	Labels  []int32       // classification: N classes; nil for regression
 	Targets *tensor.Dense // regression: [N,Targets] float32; nil for classification
 	Indices []int         // the samples' numbers in the set
+}
+
+// Clone copies a batch into memory of its own.
+func (b *Batch) Clone() *Batch {
+	c := &Batch{X: b.X.Clone().(*tensor.Dense), Labels: slices.Clone(b.Labels), Indices: slices.Clone(b.Indices)}
+	if b.Targets != nil {
+		c.Targets = b.Targets.Clone().(*tensor.Dense)
+	}
+	return c
 }
 
 // Loader cuts a set into batches. It holds no state of its own: any number of epochs may be iterated at once.

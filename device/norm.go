@@ -79,8 +79,9 @@ func CheckBatchNorm(x tensor.Shape, training bool, vectors ...tensor.Shape) erro
 			return err
 		}
 	}
-	if outer, _, inner := Channels(x); training && outer*inner == 1 {
-		return shapeError(op, "input %v has one value per channel: its variance is undefined in training", x)
+	if outer, _, inner := Channels(x); training && outer*inner < 2 {
+		count := [...]string{"no", "one"}[outer*inner]
+		return shapeError(op, "input %v has %s value per channel: its variance is undefined in training", x, count)
 	}
 	return nil
 }

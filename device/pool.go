@@ -67,12 +67,18 @@ func (s PoolSpec) Output(x tensor.Shape) (tensor.Shape, error) {
 			return nil, shapeError(op, "padding %+v is not smaller than the window %v: some windows would hold nothing", s.Padding, s.Window)
 		}
 		room := x[2+i] + before[i] + after[i] - s.Window[i]
-		if room < 0 {
+		switch {
+		case x[2+i] == 0:
+			return nil, shapeError(op, "input %v has empty maps: no window would hold anything", x)
+		case room >= 0:
+			out[2+i] = room/s.Stride[i] + 1
+			if s.CeilMode && room%s.Stride[i] != 0 && out[2+i]*s.Stride[i] < x[2+i]+before[i] {
+				out[2+i]++
+			}
+		case s.CeilMode && room > -s.Stride[i]:
+			out[2+i] = 1 // ceil(room / stride) is 0: the one window hangs over
+		default:
 			return nil, shapeError(op, "window %v does not fit the input %v with padding %+v", s.Window, x, s.Padding)
-		}
-		out[2+i] = room/s.Stride[i] + 1
-		if s.CeilMode && room%s.Stride[i] != 0 && out[2+i]*s.Stride[i] < x[2+i]+before[i] {
-			out[2+i]++
 		}
 	}
 	return out, nil

@@ -72,37 +72,62 @@ func (t *Tensor) Release() {
 // Exclusive says whether nobody else sees this memory, so that it may be overwritten in place.
 func (t *Tensor) Exclusive() bool { return t.owners == 1 && t.base == nil }
 
-// FromDense copies a dense tensor of float32, float64, int32 or int64 elements to a new tensor on d. Floating-point
-// elements become d.Float(), integers (class labels) become int32; an integer that int32 cannot hold is an error.
+// FromDense copies a dense tensor of float32, float64, int32 or int64 elements, in any order and also a view of another,
+// to a new tensor on d. Floating-point elements become d.Float(), integers (class labels) become int32; an integer that
+// int32 cannot hold is an error.
 func FromDense(d Device, dense *tensor.Dense) (*Tensor, error) {
-	dtype := tensor.Int32
 	switch data := dense.Data().(type) {
-	case []float32, []float64:
-		dtype = d.Float()
-	case float32, float64, int32: // gorgonia hands out scalars bare
+	case []float32:
+		return FromSlice(d, dense.Shape(), rowMajor(dense, data))
+	case []float64:
+		return FromSlice(d, dense.Shape(), rowMajor(dense, data))
 	case []int32:
+		return FromSlice(d, dense.Shape(), rowMajor(dense, data))
 	case []int64:
-		narrow, err := narrowLabels(data)
-		if err != nil {
-			return nil, err
-		}
-		return FromSlice(d, dense.Shape(), narrow)
-	default:
-		return nil, fmt.Errorf("%w: tensor %v has elements of type %v, expected float32, float64, int32 or int64",
-			ErrDType, dense.Shape(), dense.Dtype())
-	}
-	if dense.DataOrder().IsColMajor() || dense.RequiresIterator() {
-		dense = dense.Materialize().(*tensor.Dense)
-	}
-	switch data := dense.Data().(type) {
-	case float32:
+		return fromLabels(d, dense.Shape(), rowMajor(dense, data))
+	case float32: // gorgonia hands out scalars bare
 		return FromSlice(d, dense.Shape(), []float32{data})
 	case float64:
 		return FromSlice(d, dense.Shape(), []float64{data})
 	case int32:
 		return FromSlice(d, dense.Shape(), []int32{data})
+	case int64:
+		return fromLabels(d, dense.Shape(), []int64{data})
 	}
-	return upload(d, dense.Shape(), dtype, dense.Data())
+	return nil, fmt.Errorf("%w: tensor %v has elements of type %v, expected float32, float64, int32 or int64",
+		ErrDType, dense.Shape(), dense.Dtype())
+}
+
+// rowMajor returns the elements of dense, whose memory is data, row by row. (Dense.Materialize leaves a column-major
+// tensor as it is.)
+func rowMajor[T any](dense *tensor.Dense, data []T) []T {
+	shape, strides := dense.Shape(), dense.Strides()
+	ordered, step := len(data) == Size(shape), 1
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		ordered = ordered && (shape[axis] == 1 || strides[axis] == step)
+		step *= shape[axis]
+	}
+	if ordered {
+		return data
+	}
+	out := make([]T, Size(shape))
+	for i := range out {
+		at, rest := 0, i
+		for axis := len(shape) - 1; axis >= 0; axis-- {
+			at += rest % shape[axis] * strides[axis]
+			rest /= shape[axis]
+		}
+		out[i] = data[at]
+	}
+	return out
+}
+
+func fromLabels(d Device, shape tensor.Shape, wide []int64) (*Tensor, error) {
+	narrow, err := narrowLabels(wide)
+	if err != nil {
+		return nil, err
+	}
+	return FromSlice(d, shape, narrow)
 }
 
 // FromSlice copies row-major elements ([]float32, []float64 or []int32) to a new tensor on d.
@@ -111,10 +136,6 @@ func FromSlice(d Device, shape tensor.Shape, data any) (*Tensor, error) {
 	if _, labels := data.([]int32); labels {
 		dtype = tensor.Int32
 	}
-	return upload(d, shape, dtype, data)
-}
-
-func upload(d Device, shape tensor.Shape, dtype tensor.Dtype, data any) (*Tensor, error) {
 	t, err := d.New(shape, dtype)
 	if err != nil {
 		return nil, err

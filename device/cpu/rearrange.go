@@ -62,7 +62,9 @@ func (d *Device) UpsampleBackward(dx, dy *device.Tensor, s device.UpsampleSpec) 
 	plane := dx.Shape[2] * dx.Shape[3]
 	d.eachPull(dy.Shape, dx.Shape, s, func(large, small int, pulls [4]pull) {
 		for _, p := range pulls {
-			out[small+p.at] += float32(p.weight) * grad[large]
+			if p.weight != 0 {
+				out[small+p.at] += float32(p.weight) * grad[large]
+			}
 		}
 	}, func(m int) { clear(out[m*plane:][:plane]) })
 	return nil

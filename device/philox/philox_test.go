@@ -81,3 +81,33 @@ func ExampleSource() {
 	// [1 3 0 2 4]
 	// [1 3 0 2 4]
 }
+
+func TestIntnStaysBelowItsBoundAndReachesAll(t *testing.T) {
+	src := philox.NewSource(philox.Stream{Seed: 5})
+	for _, n := range []int{1, 2, 3, 7, 10} {
+		seen := make([]int, n)
+		for range 2000 {
+			seen[src.Intn(n)]++
+		}
+		for i, times := range seen {
+			// Five deviations of a binomial count.
+			mean := 2000 / float64(n)
+			require.InDelta(t, mean, times, 5*math.Sqrt(mean)+1, "%d of %d", i, n)
+		}
+	}
+	require.Less(t, src.Intn(math.MaxUint32), math.MaxUint32)
+	for _, n := range []int{0, -1, math.MaxUint32 + 1} {
+		require.Panics(t, func() { src.Intn(n) }, "%d", n)
+	}
+}
+
+func TestUniformStaysInItsRange(t *testing.T) {
+	src := philox.NewSource(philox.Stream{Seed: 6})
+	low, high, sum := math.Inf(1), math.Inf(-1), 0.0
+	for range 10000 {
+		v := src.Uniform(-3, 5)
+		low, high, sum = min(low, v), max(high, v), sum+v
+	}
+	require.True(t, -3 <= low && low < -2.98 && 4.98 < high && high < 5, "from %v to %v", low, high)
+	require.InDelta(t, 1, sum/10000, 0.1)
+}

@@ -42,7 +42,14 @@ func (d *Device) UpsampleBackward(dx, dy *device.Tensor, s device.UpsampleSpec) 
 	return nil
 }
 
-// forEachPull visits the four (perhaps equal) source elements of each output element with their weights.
+// source is a row or column that an output element takes a part of.
+type source struct {
+	at     int
+	weight float64
+}
+
+// forEachPull visits the source elements (at most four) that an output element takes more than nothing of, with their
+// weights.
 func forEachPull(y, x *device.Tensor, s device.UpsampleSpec, visit func(yi, xi int, weight float64)) {
 	for n := range y.Shape[0] {
 		for c := range y.Shape[1] {
@@ -51,10 +58,13 @@ func forEachPull(y, x *device.Tensor, s device.UpsampleSpec, visit func(yi, xi i
 					top, bottom, down := s.Source(p, x.Shape[2], y.Shape[2])
 					left, right, across := s.Source(q, x.Shape[3], y.Shape[3])
 					yi := at(y.Shape, n, c, p, q)
-					visit(yi, at(x.Shape, n, c, top, left), (1-down)*(1-across))
-					visit(yi, at(x.Shape, n, c, top, right), (1-down)*across)
-					visit(yi, at(x.Shape, n, c, bottom, left), down*(1-across))
-					visit(yi, at(x.Shape, n, c, bottom, right), down*across)
+					for _, row := range []source{{top, 1 - down}, {bottom, down}} {
+						for _, col := range []source{{left, 1 - across}, {right, across}} {
+							if weight := row.weight * col.weight; weight != 0 {
+								visit(yi, at(x.Shape, n, c, row.at, col.at), weight)
+							}
+						}
+					}
 				}
 			}
 		}

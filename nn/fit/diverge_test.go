@@ -70,12 +70,6 @@ func TestDiverges(t *testing.T) {
 			}
 			want, got := values(t, good.Network), values(t, tr.Network)
 			for name := range want {
-				// A snapshot amid an epoch is taken once the next step's forward has shown the weights to be good, and that has
-				// moved the running statistics by a batch.
-				if row.kept == 50 && (name == "features.1.running_mean" || name == "features.1.running_var") {
-					require.NotContains(t, got[name], math.NaN())
-					continue
-				}
 				require.Equal(t, want[name], got[name], name)
 			}
 		})

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"context"
+	"fmt"
 
 	"fovea/autograd"
 	"fovea/data"
@@ -20,18 +21,42 @@ func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Me
 	tape.NoGrad = true
 	defer tape.Reset()
 	loader := &data.Loader{Set: set, Batch: batch}
+	done := 0
+	read := func() (Metrics, error) {
+		metrics, bad, err := m.read()
+		if err != nil || bad == nil {
+			return metrics, err
+		}
+		b, err := again(loader, 0, done-1-bad.ago)
+		if err != nil {
+			return metrics, err
+		}
+		return metrics, diverged(tape, net, b, DivergedError{Set: set.Info().Name, Loss: bad.value})
+	}
 	for b, err := range loader.Epoch(ctx, 0) {
 		if err != nil {
 			return Metrics{}, err
 		}
 		tape.Reset()
-		loss, err := m.add(forward(tape, net, b))
-		if err != nil {
+		if err := m.add(forward(tape, net, b)); err != nil {
 			return Metrics{}, err
 		}
-		if !isFinite(loss) {
-			return Metrics{}, diverged(tape, net, b, DivergedError{Set: set.Info().Name, Loss: loss})
+		if done++; m.full() {
+			if _, err := read(); err != nil {
+				return Metrics{}, err
+			}
 		}
 	}
-	return m.read()
+	return read()
+}
+
+// again reads one batch of an epoch once more.
+func again(loader *data.Loader, epoch, number int) (*data.Batch, error) {
+	for b, err := range loader.EpochFrom(context.Background(), epoch, number) {
+		if err != nil {
+			return nil, err
+		}
+		return b.Clone(), nil
+	}
+	return nil, fmt.Errorf("batch %d of epoch %d is not there any more", number, epoch)
 }

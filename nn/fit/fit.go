@@ -5,8 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"gorgonia.org/tensor"
+
 	"fovea/autograd"
 	"fovea/data"
+	"fovea/device"
 	"fovea/device/philox"
 	"fovea/nn"
 	"fovea/nn/optim"
@@ -27,8 +30,12 @@ type Trainer struct {
 	tape  *autograd.Tape // trains
 	trial *autograd.Tape // tries weights, see confirm
 	meter *meter
-	good  *snapshot
-	step  int // updates made
+	guard *device.Tensor // the sum of all losses: once it is not finite, the optimiser changes nothing any more
+	good  *snapshot      // weights that gave a finite loss
+	next  *snapshot      // taken later, and good if the next loss is finite; nothing if its step is not the next one's
+	plain int            // steps made without capturing, of the batch size of the last one
+	size  int            // that batch size
+	step  int            // updates made
 }
 
 // Progress is where training stands: told to OnStep about ten times a second, and at an epoch's end.
@@ -69,7 +76,19 @@ func (t *Trainer) Run(ctx context.Context) error {
 	t.trial = autograd.NewTape(t.Network.Device)
 	t.trial.NoGrad = true
 	defer t.trial.Reset()
-	t.good = newSnapshot(t.Network)
+	if t.guard, err = t.Network.Device.New(tensor.Shape{}, t.Network.Device.Float()); err != nil {
+		return err
+	}
+	t.Optimizer.Guard = t.guard
+	defer func() {
+		t.Optimizer.Guard = nil
+		t.guard.Release()
+	}()
+	if err := t.Network.Device.Fill(t.guard, 0); err != nil {
+		return err
+	}
+	t.good, t.next = newSnapshot(t.Network), newSnapshot(t.Network)
+	t.next.step = -1
 	if err := t.good.take(0); err != nil {
 		return err
 	}
@@ -99,29 +118,40 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		if err != nil {
 			return err
 		}
-		if err := t.update(epoch, batch); err != nil {
+		if err := t.update(batch); err != nil {
 			return err
 		}
 		done++
-		if now := time.Now(); t.OnStep != nil && (now.Sub(shown) > 100*time.Millisecond || done == steps) {
-			metrics, err := t.meter.read()
-			if err != nil {
-				return err
-			}
+		now := time.Now()
+		show := t.OnStep != nil && (now.Sub(shown) > 100*time.Millisecond || done == steps)
+		last := done == steps || ctx.Err() != nil
+		if !show && !last && t.step%keepEvery != 0 {
+			continue
+		}
+		metrics, err := t.look(epoch, done)
+		if err != nil {
+			return err
+		}
+		if show {
 			t.OnStep(Progress{Epoch: epoch, Epochs: t.Epochs, Step: done, Steps: steps, Train: metrics, Elapsed: now.Sub(begin)})
 			shown = now
 		}
-		if done == steps || ctx.Err() != nil {
+		if last {
 			if err := t.confirm(epoch, batch); err != nil {
 				return err
 			}
 			break
 		}
+		if t.step%keepEvery == 0 {
+			if err := t.next.take(t.step); err != nil {
+				return err
+			}
+		}
 	}
 	if done == 0 {
 		return context.Cause(ctx)
 	}
-	train, err := t.meter.read()
+	train, _, err := t.meter.read()
 	if err != nil {
 		return err
 	}
@@ -146,32 +176,70 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	return context.Cause(ctx)
 }
 
-// update makes one training step.
-func (t *Trainer) update(epoch int, batch *data.Batch) error {
+// update makes one training step. It does not wait for the device.
+func (t *Trainer) update(batch *data.Batch) error {
+	if n := batch.X.Shape()[0]; n != t.size {
+		t.size, t.plain = n, 0
+	}
+	// The first steps of a size are made piece by piece: a device chooses its algorithms and asks for its memory then.
+	capturer, can := t.Network.Device.(device.Capturer)
+	var err error
+	if can && t.plain >= 2 {
+		err = capturer.Capture(func() error { return t.compute(batch) })
+	} else {
+		err = t.compute(batch)
+		t.plain++
+	}
+	if err == nil {
+		t.step++
+	}
+	return err
+}
+
+func (t *Trainer) compute(batch *data.Batch) error {
 	t.tape.Reset()
 	t.tape.Random = philox.Stream{Seed: t.Seed}.Sub(dropoutUse, uint64(t.step))
 	output, labels, loss := forward(t.tape, t.Network, batch)
-	value, err := t.meter.add(output, labels, loss)
-	if err != nil {
+	if err := t.meter.add(output, labels, loss); err != nil {
 		return err
 	}
-	if !isFinite(value) {
-		return t.restore(epoch, diverged(t.tape, t.Network, batch, DivergedError{Step: t.step + 1, Set: t.Train.Set.Info().Name, Loss: value}))
-	}
-	if t.step%keepEvery == 0 && t.step > 0 {
-		if err := t.good.take(t.step); err != nil {
-			return err
-		}
+	if err := t.Network.Device.Binary(t.guard, t.guard, loss.Tensor(), device.Add); err != nil {
+		return err
 	}
 	t.Network.ZeroGrad()
 	if err := t.tape.Backward(loss); err != nil {
 		return err
 	}
-	if err := t.Optimizer.Step(); err != nil {
-		return err
+	return t.Optimizer.Step()
+}
+
+// look reads the losses of the last steps. done steps of this epoch have been made. If a loss was not finite, the weights
+// are still those it was computed with: it is made out where it came from, and the last good ones are put back.
+func (t *Trainer) look(epoch, done int) (Metrics, error) {
+	waiting := len(t.meter.sizes)
+	metrics, bad, err := t.meter.read()
+	if err != nil {
+		return metrics, err
 	}
-	t.step++
-	return nil
+	finite := waiting // steps before the bad one
+	if bad != nil {
+		finite = waiting - 1 - bad.ago
+	}
+	if finite > 0 && t.next.step == t.step-waiting {
+		t.good.swap(t.next)
+	}
+	t.next.step = -1
+	if bad == nil {
+		return metrics, nil
+	}
+	t.step -= bad.ago + 1
+	t.Optimizer.Steps = t.step
+	batch, err := again(t.Train, epoch-1, done-1-bad.ago)
+	if err != nil {
+		return metrics, err
+	}
+	t.tape.Random = philox.Stream{Seed: t.Seed}.Sub(dropoutUse, uint64(t.step))
+	return metrics, t.restore(epoch, diverged(t.tape, t.Network, batch, DivergedError{Step: t.step + 1, Set: t.Train.Set.Info().Name, Loss: bad.value}))
 }
 
 // confirm tries the weights of an epoch's last update, since OnEpoch may keep them and nothing else has computed a loss

@@ -35,6 +35,9 @@ func (s *snapshot) take(step int) error {
 	return nil
 }
 
+// swap exchanges what two snapshots of the same network hold.
+func (s *snapshot) swap(other *snapshot) { *s, *other = *other, *s }
+
 func (s *snapshot) restore() error {
 	for i, t := range s.state {
 		if err := t.Tensor.Device.Upload(t.Tensor, s.values[i]); err != nil {

@@ -19,47 +19,108 @@ type Metrics struct {
 	Accuracy float64 // share of samples whose class was found; NaN for regression
 }
 
-// meter adds up metrics. Correct predictions are counted on the device and read when asked for.
+// meter adds up metrics on the device, so that a step need not wait for its loss: each loss goes to a slot, and read
+// fetches them all.
 type meter struct {
 	dev     device.Device
-	count   *device.Tensor // nil for regression
+	count   *device.Tensor // correct predictions; nil for regression
+	losses  *device.Tensor // [slots]
+	sizes   []int          // samples behind each loss since the last read
 	samples int
-	loss    float64 // sum over the samples
+	loss    float64 // sum over the samples, of the losses read
+}
+
+// slots is how many losses may wait to be read.
+const slots = 64
+
+// badLoss is the first loss since the last read that was not finite.
+type badLoss struct {
+	value float64
+	ago   int // how many losses came after it
 }
 
 func newMeter(d device.Device, info data.Info) (*meter, error) {
 	m := &meter{dev: d}
-	if info.Targets > 0 {
-		return m, nil
-	}
 	var err error
-	if m.count, err = d.New(tensor.Shape{}, d.Float()); err != nil {
+	if m.losses, err = d.New(tensor.Shape{slots}, d.Float()); err != nil {
 		return nil, err
 	}
-	return m, m.reset()
+	if info.Targets == 0 {
+		if m.count, err = d.New(tensor.Shape{}, d.Float()); err != nil {
+			m.release()
+			return nil, err
+		}
+	}
+	if err := m.reset(); err != nil {
+		m.release()
+		return nil, err
+	}
+	return m, nil
 }
 
 func (m *meter) reset() error {
-	m.samples, m.loss = 0, 0
+	m.samples, m.loss, m.sizes = 0, 0, m.sizes[:0]
 	if m.count == nil {
 		return nil
 	}
 	return m.dev.Fill(m.count, 0)
 }
 
-func (m *meter) read() (Metrics, error) {
+// full says that read must come before the next add.
+func (m *meter) full() bool { return len(m.sizes) == slots }
+
+// add counts a batch, on the device.
+func (m *meter) add(output, labels, loss *autograd.Value) error {
+	if m.count != nil {
+		autograd.CountCorrect(m.count, output, labels)
+	}
+	if err := loss.Tape().Err(); err != nil {
+		return err
+	}
+	one, err := m.dev.Reshape(loss.Tensor(), tensor.Shape{1})
+	if err != nil {
+		return err
+	}
+	defer one.Release()
+	if err := m.dev.CopyRegion(m.losses, []int{len(m.sizes)}, one, []int{0}, []int{1}); err != nil {
+		return err
+	}
+	m.sizes = append(m.sizes, output.Shape()[0])
+	return nil
+}
+
+// read waits for the device. It reports the first loss since the last read that is not finite.
+func (m *meter) read() (Metrics, *badLoss, error) {
+	var bad *badLoss
+	if len(m.sizes) > 0 {
+		losses, err := m.losses.Floats()
+		if err != nil {
+			return Metrics{}, nil, err
+		}
+		for i, n := range m.sizes {
+			m.samples += n
+			m.loss += losses[i] * float64(n)
+			if bad == nil && !isFinite(losses[i]) {
+				bad = &badLoss{losses[i], len(m.sizes) - 1 - i}
+			}
+		}
+		m.sizes = m.sizes[:0]
+	}
 	metrics := Metrics{Samples: m.samples, Loss: m.loss / float64(m.samples), Accuracy: math.NaN()}
 	if m.count != nil {
 		count, err := m.count.Floats()
 		if err != nil {
-			return metrics, err
+			return metrics, bad, err
 		}
 		metrics.Accuracy = count[0] / float64(m.samples)
 	}
-	return metrics, nil
+	return metrics, bad, nil
 }
 
-func (m *meter) release() { m.count.Release() }
+func (m *meter) release() {
+	m.count.Release()
+	m.losses.Release()
+}
 
 // forward computes the network and its loss on a batch: cross-entropy for class labels, squared error for targets.
 func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch) (output, labels, loss *autograd.Value) {
@@ -69,21 +130,6 @@ func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch) (output, l
 	}
 	labels = tape.Labels(batch.Labels)
 	return output, labels, autograd.CrossEntropy(output, labels)
-}
-
-// add counts a batch and returns its loss.
-func (m *meter) add(output, labels, loss *autograd.Value) (float64, error) {
-	if m.count != nil {
-		autograd.CountCorrect(m.count, output, labels)
-	}
-	value, err := loss.Item()
-	if err != nil {
-		return 0, err
-	}
-	n := output.Shape()[0]
-	m.samples += n
-	m.loss += value * float64(n)
-	return value, nil
 }
 
 // Check says whether a network fits a data set: the samples' shape, and one output per class or target.

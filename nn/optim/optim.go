@@ -75,6 +75,8 @@ func (c Config) Check() error {
 type Optimizer struct {
 	Config
 	Steps int // updates made
+	// Guard, if set, is a scalar on the device: while it is not a finite number, updates change nothing.
+	Guard *device.Tensor
 
 	dev     device.Device
 	params  []*autograd.Value
@@ -155,13 +157,13 @@ func (o *Optimizer) Step() error {
 	switch o.Method {
 	case "rmsprop":
 		return o.dev.RMSProp(o.updates, device.RMSPropSpec{Rate: o.Rate, Decay: o.Beta2, Epsilon: o.Epsilon,
-			Momentum: o.Momentum, WeightDecay: o.WeightDecay})
+			Momentum: o.Momentum, WeightDecay: o.WeightDecay, Guard: o.Guard})
 	case "adam", "adamw":
 		return o.dev.Adam(o.updates, device.AdamSpec{Rate: o.Rate, Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon,
-			WeightDecay: o.WeightDecay, Decoupled: o.Method == "adamw", Step: o.Steps})
+			WeightDecay: o.WeightDecay, Decoupled: o.Method == "adamw", Step: o.Steps, Guard: o.Guard})
 	}
 	return o.dev.SGD(o.updates, device.SGDSpec{Rate: o.Rate, Momentum: o.Momentum, WeightDecay: o.WeightDecay,
-		Nesterov: o.Method == "nesterov"})
+		Nesterov: o.Method == "nesterov", Guard: o.Guard})
 }
 
 // Release gives the state's memory back.

@@ -1,0 +1,229 @@
+package devicetest
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+	"fovea/device/philox"
+	"fovea/device/reference"
+)
+
+// values are the elements of a case's operands.
+type values map[string][]float64
+
+// Elements draws the operands' elements, all exact in float32; those that no one drew are NaN.
+func (c Case) Elements(seed uint64) map[string][]float64 {
+	host := values{}
+	for i, o := range c.Operands {
+		draw := o.Draw
+		if draw == nil {
+			draw = constant(nan)
+		}
+		host[o.Name] = singles(draw(philox.NewSource(philox.Stream{Seed: seed, ID: uint64(i)}), device.Size(o.Shape)))
+	}
+	return host
+}
+
+// Upload makes the case's operands on a device.
+func (c Case) Upload(d device.Device, elements map[string][]float64) (Tensors, error) {
+	t := Tensors{}
+	for _, o := range c.Operands {
+		x, err := o.upload(d, o.Shape, elements[o.Name])
+		if err != nil {
+			t.Release()
+			return nil, fmt.Errorf("operand %s: %w", o.Name, err)
+		}
+		t[o.Name] = x
+	}
+	return t, nil
+}
+
+func (o Operand) upload(d device.Device, s tensor.Shape, elements []float64) (*device.Tensor, error) {
+	if !o.Labels {
+		return device.FromSlice(d, s, elements)
+	}
+	labels := make([]int32, len(elements))
+	for i, v := range elements {
+		labels[i] = int32(v)
+	}
+	return device.FromSlice(d, s, labels)
+}
+
+// Result is what a call wrote to one operand.
+type Result struct {
+	Method, Operand string
+	Elements        []float64
+}
+
+// Results are what the calls of a case write on d, each call being given the reference's results of those before. They are
+// for comparing a device with itself, bit by bit.
+func (r Row) Results(d device.Device, c Case, seed uint64) ([]Result, error) {
+	var all []Result
+	err := r.eachCall(d, c, seed, func(t trial, want values) error {
+		got, err := t.run(plain)
+		for _, name := range t.call.Writes {
+			all = append(all, Result{t.call.Method, name, got[name]})
+		}
+		return err
+	})
+	return all, err
+}
+
+// Check compares d with the reference on one case. Its error names the operation, case, shapes, device, seed, call and
+// tensor, and the first element that differs.
+func (r Row) Check(d device.Device, c Case, seed uint64) error {
+	return r.eachCall(d, c, seed, func(t trial, want values) error { return t.check(want) })
+}
+
+// eachCall visits a case's calls with the reference's results.
+func (r Row) eachCall(d device.Device, c Case, seed uint64, visit func(t trial, want values) error) error {
+	host := values(c.Elements(seed))
+	for _, call := range c.Calls {
+		want, err := trial{reference.New(), c, call, host}.run(plain)
+		if err == nil {
+			err = visit(trial{d, c, call, host}, want)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, case %q (%s) on device %s, seed %d: %s: %w", r.Op, c.Name, c.shapes(), d.Name(), seed, call.Method, err)
+		}
+		for _, name := range call.Writes {
+			host[name] = singles(want[name])
+		}
+	}
+	return nil
+}
+
+// trial is a call to be made with certain operands.
+type trial struct {
+	d    device.Device
+	c    Case
+	call Call
+	host values
+}
+
+// arrangement is how the operands are laid out for a trial.
+type arrangement struct {
+	name    string
+	inPlace [2]string // result and input that are one tensor
+	views   bool      // inputs are shown by Reshape
+}
+
+var plain = arrangement{}
+
+// check tries every arrangement of the operands.
+func (t trial) check(want values) error {
+	first, err := t.run(plain)
+	if err != nil {
+		return err
+	}
+	if err := t.compare(first, want, plain); err != nil {
+		return err
+	}
+	again, err := t.run(plain)
+	if err != nil {
+		return fmt.Errorf("the second time: %w", err)
+	}
+	for _, name := range t.call.Writes {
+		if err := unchanged(again[name], first[name], t.c.operand(name).Shape); err != nil {
+			return fmt.Errorf("tensor %s has other bits the second time: %w", name, err)
+		}
+	}
+	others := []arrangement{{name: "with views as inputs: ", views: true}}
+	for _, pair := range t.call.InPlace {
+		others = append(others, arrangement{name: fmt.Sprintf("with %s in place of %s: ", pair[0], pair[1]), inPlace: pair})
+	}
+	for _, a := range others {
+		got, err := t.run(a)
+		if err == nil {
+			err = t.compare(got, want, a)
+		}
+		if err != nil {
+			return fmt.Errorf("%s%w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// compare checks what was written, and that nothing else was.
+func (t trial) compare(got, want values, a arrangement) error {
+	for _, o := range t.c.Operands {
+		switch {
+		case slices.Contains(t.call.Writes, o.Name):
+			if err := t.call.Tolerance.compare(got[o.Name], want[o.Name], o.Shape, t.d.Float()); err != nil {
+				return fmt.Errorf("tensor %s: %w", o.Name, err)
+			}
+		case o.Name != a.inPlace[1]:
+			if err := unchanged(got[o.Name], t.host[o.Name], o.Shape); err != nil {
+				return fmt.Errorf("tensor %s is not a result and was changed: %w", o.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// run makes the call and returns all operands as it left them.
+func (t trial) run(a arrangement) (values, error) {
+	before := t.d.Stats().LiveTensors
+	got, err := t.runOperands(a)
+	if err != nil {
+		return nil, err
+	}
+	if after := t.d.Stats().LiveTensors; after != before {
+		return nil, fmt.Errorf("%d tensors are alive after the call that were not before", after-before)
+	}
+	return got, nil
+}
+
+func (t trial) runOperands(a arrangement) (values, error) {
+	operands, err := t.c.Upload(t.d, t.host)
+	if err != nil {
+		return nil, err
+	}
+	defer operands.Release()
+	if a.views {
+		if err := t.show(operands); err != nil {
+			return nil, err
+		}
+	}
+	if a.inPlace[0] != "" {
+		operands[a.inPlace[0]].Release()
+		operands[a.inPlace[0]] = operands[a.inPlace[1]].Retain()
+	}
+	if err := t.call.Do(t.d, operands); err != nil {
+		return nil, err
+	}
+	if err := t.d.Synchronize(); err != nil {
+		return nil, fmt.Errorf("synchronize: %w", err)
+	}
+	got := values{}
+	for name, x := range operands {
+		if got[name], err = download(x); err != nil {
+			return nil, fmt.Errorf("download of %s: %w", name, err)
+		}
+	}
+	return got, nil
+}
+
+// show replaces the inputs by views of flat tensors, which are released.
+func (t trial) show(operands Tensors) error {
+	for _, o := range t.c.Operands {
+		if o.Labels || slices.Contains(t.call.Writes, o.Name) {
+			continue
+		}
+		flat, err := o.upload(t.d, tensor.Shape{device.Size(o.Shape)}, t.host[o.Name])
+		if err != nil {
+			return fmt.Errorf("operand %s, flat: %w", o.Name, err)
+		}
+		view, err := t.d.Reshape(flat, o.Shape)
+		flat.Release()
+		if err != nil {
+			return fmt.Errorf("operand %s, reshape: %w", o.Name, err)
+		}
+		operands[o.Name].Release()
+		operands[o.Name] = view
+	}
+	return nil
+}

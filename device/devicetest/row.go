@@ -1,0 +1,127 @@
+package devicetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+	"fovea/device/philox"
+)
+
+// Row is one operation and everything there is to try about it.
+type Row struct {
+	Op     string
+	Cases  []Case                        // chosen by hand: the edges
+	Draw   func(src *philox.Source) Case // any other; nil where the cases are all there is
+	Errors []Refusal
+}
+
+// Rows is the table: every primitive that computes, in the order of package device's files.
+func Rows() []Row {
+	return slices.Concat(convRows(), poolRows(), linearRows(), normRows(), activationRows(), elementwiseRows(),
+		rearrangeRows(), lossRows(), optimiserRows())
+}
+
+// Random draws a case; the same seed gives the same case. The row must have Draw.
+func (r Row) Random(seed uint64) Case {
+	return r.Draw(philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 40}))
+}
+
+// Case is an operation on operands of certain shapes: the forward call first, then its gradients.
+type Case struct {
+	Name     string
+	Operands []Operand
+	Calls    []Call
+	// Kink says why finite differences do not give the gradients here, where they do not.
+	Kink string
+}
+
+// Operand is a tensor by name. The gradient of the loss with respect to operand x is called dx.
+type Operand struct {
+	Name   string
+	Shape  tensor.Shape
+	Draw   Draw // its elements before the first call; nil for NaN, until a call writes it
+	Labels bool // int32 elements
+}
+
+// Call is one call of the device. Operands that it writes and that were drawn (or written before) are updated in place.
+type Call struct {
+	Method    string
+	Writes    []string
+	InPlace   [][2]string // {result, input}: the two may be the same tensor
+	Do        func(d device.Device, t Tensors) error
+	Tolerance Tolerance
+}
+
+// Tensors are a case's operands on a device, by name; a name that the case lacks gives nil, as for an absent bias.
+type Tensors map[string]*device.Tensor
+
+// Release gives all of them back.
+func (t Tensors) Release() {
+	for _, x := range t {
+		x.Release()
+	}
+}
+
+// Refusal is a call of a shape rule that must fail, and what it answered.
+type Refusal struct {
+	Name string
+	Err  error
+}
+
+// Check says what is wrong with the answer: it must be an error that wraps device.ErrShape.
+func (r Refusal) Check() error {
+	switch {
+	case r.Err == nil:
+		return fmt.Errorf("%s: the shape rule accepts it, expected an error that wraps %q", r.Name, device.ErrShape)
+	case !errors.Is(r.Err, device.ErrShape):
+		return fmt.Errorf("%s: the shape rule's error %q does not wrap %q", r.Name, r.Err, device.ErrShape)
+	}
+	return nil
+}
+
+func (c Case) operand(name string) Operand {
+	for _, o := range c.Operands {
+		if o.Name == name {
+			return o
+		}
+	}
+	panic("devicetest: case " + c.Name + " has no operand " + name)
+}
+
+// shapes lists the operands for a message: x (2, 3), w (4, 3).
+func (c Case) shapes() string {
+	parts := make([]string, len(c.Operands))
+	for i, o := range c.Operands {
+		parts[i] = fmt.Sprintf("%s %v", o.Name, o.Shape)
+	}
+	return strings.Join(parts, ", ")
+}
+
+type shape = tensor.Shape
+
+// in is an operand that is drawn, out one that a call writes.
+func in(name string, s shape, draw Draw) Operand { return Operand{Name: name, Shape: s, Draw: draw} }
+
+func out(name string, s shape) Operand { return Operand{Name: name, Shape: s} }
+
+// must is for the shapes of cases, which a rule accepts.
+func must(s shape, err error) shape {
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// refuse is a rule's answer without its shape.
+func refuse(_ shape, err error) error { return err }
+
+// pick draws one of the values.
+func pick[T any](src *philox.Source, values ...T) T { return values[src.Intn(len(values))] }
+
+// between draws an integer from low to high.
+func between(src *philox.Source, low, high int) int { return low + src.Intn(high-low+1) }

@@ -1,0 +1,107 @@
+//go:build linux && amd64
+
+package amd64_test
+
+import (
+	"math"
+	"runtime/debug"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/cpu"
+
+	"fovea/device/philox"
+	"fovea/kernels/amd64"
+)
+
+// tile is a micro-kernel, and the number of rows and columns that it computes.
+type tile struct {
+	name       string
+	present    bool
+	rows, cols int
+	do         func(depth int, a, b, c *float32, ldc int, accumulate bool)
+}
+
+var tiles = []tile{
+	{"avx512", cpu.X86.HasAVX512F, 14, 32, amd64.TileAVX512},
+	{"avx2", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 16, amd64.TileAVX2},
+}
+
+// fenced returns n float32s that touch the end of accessible memory, or its start: a step beyond is a fault.
+func fenced(t *testing.T, n int, atEnd bool) []float32 {
+	page := syscall.Getpagesize()
+	pages := (4*n + page - 1) / page
+	region, err := syscall.Mmap(-1, 0, (pages+2)*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, syscall.Munmap(region)) })
+	require.NoError(t, syscall.Mprotect(region[:page], syscall.PROT_NONE))
+	require.NoError(t, syscall.Mprotect(region[(pages+1)*page:], syscall.PROT_NONE))
+	inner := region[page : (pages+1)*page]
+	if atEnd {
+		inner = inner[len(inner)-4*n:]
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(inner))), n)
+}
+
+// The tiles must read their panels and write their rows of C, and nothing beside them.
+func TestTilesStayInside(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for _, k := range tiles {
+		for _, atEnd := range []bool{true, false} {
+			for _, depth := range []int{0, 1, 2, 3, 7, 256} {
+				for _, spare := range []int{0, 5} {
+					for _, accumulate := range []bool{false, true} {
+						t.Run(k.name, func(t *testing.T) {
+							if !k.present {
+								t.Skip("this machine has no " + k.name)
+							}
+							src := philox.NewSource(philox.Stream{Seed: uint64(depth)})
+							ldc := k.cols + spare
+							a, b := fenced(t, max(1, depth*k.rows), atEnd), fenced(t, max(1, depth*k.cols), atEnd)
+							c := fenced(t, (k.rows-1)*ldc+k.cols, atEnd)
+							for _, x := range [][]float32{a, b, c} {
+								for i := range x {
+									x[i] = float32(src.Normal(0, 1))
+								}
+							}
+							before := append([]float32(nil), c...)
+							require.NotPanics(t, func() { k.do(depth, &a[0], &b[0], &c[0], ldc, accumulate) },
+								"%s: depth %d, ldc %d, accumulate %t, fence at the end %t", k.name, depth, ldc, accumulate, atEnd)
+							for at, got := range c {
+								i, j := at/ldc, at%ldc
+								if j >= k.cols {
+									require.Equal(t, before[at], got, "%s: depth %d, element (%d, %d) is beside the tile", k.name, depth, i, j)
+									continue
+								}
+								want := 0.0
+								if accumulate {
+									want = float64(before[at])
+								}
+								for step := range depth {
+									want += float64(a[step*k.rows+i]) * float64(b[step*k.cols+j])
+								}
+								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, ldc %d, accumulate %t, element (%d, %d)",
+									k.name, depth, ldc, accumulate, i, j)
+							}
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// The fence itself must work, or the test above shows nothing.
+func TestFenceFaults(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for _, atEnd := range []bool{true, false} {
+		x := fenced(t, 100, atEnd)
+		beside := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), -4)
+		if atEnd {
+			beside = unsafe.Add(beside, 4*101)
+		}
+		require.Panics(t, func() { *(*float32)(beside) = 1 })
+	}
+}
