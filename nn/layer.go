@@ -136,7 +136,7 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		b.path = append(b.path, name)
 		defer func() { b.path = b.path[:len(b.path)-1] }()
 	}
-	rows, parameters := len(b.net.Rows), len(b.net.Parameters)
+	rows, parameters, buffers := len(b.net.Rows), len(b.net.Parameters), len(b.net.Buffers)
 	out, err := l.Build(b, in)
 	if err != nil {
 		var inner *layerError
@@ -149,6 +149,9 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		row := Row{Name: strings.Join(b.path, "."), Kind: l.String(), Shape: out}
 		for _, p := range b.net.Parameters[parameters:] {
 			row.Parameters += device.Size(p.Shape())
+		}
+		for _, buffer := range b.net.Buffers[buffers:] { // not trained, but Keras counts them too
+			row.Parameters += buffer.Tensor.Size()
 		}
 		b.net.Rows = append(b.net.Rows, row)
 	}

@@ -122,6 +122,9 @@ func TestLayers(t *testing.T) {
 				for _, p := range net.Parameters {
 					total += p.Tensor().Size()
 				}
+				for _, b := range net.Buffers {
+					total += b.Tensor.Size()
+				}
 				if len(net.Rows) > 0 { // a layer on its own is no row
 					require.Equal(t, total, parameters, "the summary's rows")
 				}

@@ -31,7 +31,7 @@ Layer (type)             Output shape        Param #
 ====================================================
 input (Input)            (None, 3, 12, 12)   0
 features.0 (Conv2D)      (None, 8, 10, 10)   216
-features.1 (BatchNorm)   (None, 8, 10, 10)   16
+features.1 (BatchNorm)   (None, 8, 10, 10)   32
 features.2 (ReLU)        (None, 8, 10, 10)   0
 features.3 (MaxPool2D)   (None, 8, 5, 5)     0
 flatten (Flatten)        (None, 200)         0

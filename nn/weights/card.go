@@ -3,8 +3,8 @@ package weights
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 
-	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
 )
 
@@ -18,42 +18,68 @@ type Card struct {
 	ClassNames []string     `json:"class_names,omitempty"`
 }
 
+// check says what makes a card useless; a card that is written can be read.
+func (c *Card) check() error {
+	if len(c.Sample) != 3 {
+		return fmt.Errorf("card says samples of %d dimensions, expected 3: [C, H, W]", len(c.Sample))
+	}
+	if min(c.Sample[0], c.Sample[1], c.Sample[2], c.Outputs) < 1 {
+		return fmt.Errorf("card says samples %v and %d outputs, expected none below 1", []int(c.Sample), c.Outputs)
+	}
+	if len(c.ClassNames) > c.Outputs {
+		return fmt.Errorf("card has %d class names for %d outputs", len(c.ClassNames), c.Outputs)
+	}
+	if s := float64(c.Scale); !(s >= 0) || math.IsInf(s, 1) {
+		return fmt.Errorf("card says scale %v, expected a finite number of at least 0", c.Scale)
+	}
+	return nil
+}
+
 // cardKey is where the card stands in the file's metadata, which holds texts only.
 const cardKey = "fovea"
 
 // encode makes the metadata of a file; "format" is what Hugging Face's loaders look for.
-func (c *Card) encode() map[string]string {
+func (c *Card) encode() (map[string]string, error) {
 	metadata := map[string]string{"format": "pt"}
-	if c != nil {
-		text, err := json.Marshal(c)
-		if err != nil {
-			panic("weights: a card that JSON cannot hold: " + err.Error()) // no such field
-		}
-		metadata[cardKey] = string(text)
+	if c == nil {
+		return metadata, nil
 	}
-	return metadata
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("card: %w", err)
+	}
+	metadata[cardKey] = string(text)
+	return metadata, nil
 }
 
-// ReadCard returns what a file says of itself, nil if it says nothing (as a file from elsewhere).
+// ReadCard returns what a file says of itself, nil if it says nothing (as a file from elsewhere). It reads no weights.
 func ReadCard(path string) (*Card, error) {
-	content, err := read(path)
+	card, err := readCard(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights %s: %w", path, err)
 	}
-	_, metadata, err := safetensors.ReadMetadata(content)
+	return card, nil
+}
+
+func readCard(path string) (*Card, error) {
+	file, h, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("weights %s: not a whole safetensors file: %w", path, err)
+		return nil, err
 	}
-	text, there := metadata.Metadata()[cardKey]
+	file.Close()
+	text, there := h.metadata[cardKey]
 	if !there {
 		return nil, nil
 	}
 	card := &Card{}
 	if err := json.Unmarshal([]byte(text), card); err != nil {
-		return nil, fmt.Errorf("weights %s: its card is damaged: %w", path, err)
+		return nil, fmt.Errorf("card is damaged: %.200v", err)
 	}
-	if len(card.Sample) != 3 || card.Outputs < 1 {
-		return nil, fmt.Errorf("weights %s: its card says samples %v and %d outputs, expected [C, H, W] and at least 1", path, card.Sample, card.Outputs)
+	if err := card.check(); err != nil {
+		return nil, err
 	}
 	return card, nil
 }

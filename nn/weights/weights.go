@@ -23,21 +23,29 @@ import (
 // Save writes tensors to path as float32 (float64 on the reference device), replacing the file in one step or leaving it
 // as it was. The same tensors make the same bytes. The card, which may be nil, says what they are the weights of.
 func Save(path string, state []nn.Tensor, card *Card) error {
-	views := make(map[string]view, len(state))
-	for _, s := range state {
-		v, err := download(s.Tensor)
-		if err != nil {
-			return fmt.Errorf("weights %s: tensor %s: %w", path, s.Name, err)
-		}
-		views[s.Name] = v
-	}
-	err := atomic.WriteFile(path, func(w io.Writer) error {
-		return safetensors.SerializeToWriter(views, card.encode(), w)
-	})
-	if err != nil {
+	if err := save(path, state, card); err != nil {
 		return fmt.Errorf("weights %s: %w", path, err)
 	}
 	return nil
+}
+
+func save(path string, state []nn.Tensor, card *Card) error {
+	metadata, err := card.encode()
+	if err != nil {
+		return err
+	}
+	views := make(map[string]view, len(state))
+	for _, s := range state {
+		if _, twice := views[s.Name]; twice {
+			return fmt.Errorf("tensor %s is there twice", s.Name)
+		}
+		if views[s.Name], err = download(s.Tensor); err != nil {
+			return fmt.Errorf("tensor %s: %w", s.Name, err)
+		}
+	}
+	return atomic.WriteFile(path, func(w io.Writer) error {
+		return safetensors.SerializeToWriter(views, metadata, w)
+	})
 }
 
 // view is a tensor's bytes as the library wants them.
@@ -80,7 +88,8 @@ func download(t *device.Tensor) (view, error) {
 }
 
 // Load reads path into tensors that must match it name by name and shape by shape; nothing is changed unless all do.
-// The file may hold float64, float32, float16 or bfloat16.
+// The file may hold float64, float32, float16 or bfloat16. It takes at most twice the file's size of memory, and what
+// a header of 4 MiB takes.
 func Load(path string, state []nn.Tensor) error {
 	if err := load(path, state); err != nil {
 		return fmt.Errorf("weights %s: %w", path, err)
@@ -89,24 +98,29 @@ func Load(path string, state []nn.Tensor) error {
 }
 
 func load(path string, state []nn.Tensor) error {
-	content, err := read(path)
+	file, h, err := open(path)
 	if err != nil {
 		return err
 	}
-	file, err := safetensors.Deserialize(content)
-	if err != nil {
-		return fmt.Errorf("not a whole safetensors file: %w", err)
-	}
-	if err := sameNames(file.Names(), state); err != nil {
+	defer file.Close()
+	if err := sameNames(h.names, state); err != nil {
 		return err
 	}
-	values := make([][]float32, len(state))
-	for i, s := range state {
-		t, _ := file.Tensor(s.Name)
-		if !slices.EqualFunc(t.Shape(), []int(s.Tensor.Shape), func(a uint64, b int) bool { return a == uint64(b) }) {
-			return fmt.Errorf("tensor %s: %w: file has %v, network expects %v", s.Name, device.ErrShape, t.Shape(), s.Tensor.Shape)
+	for _, s := range state {
+		e := h.tensors[s.Name]
+		if !slices.EqualFunc(e.shape, []int(s.Tensor.Shape), func(a int64, b int) bool { return a == int64(b) }) {
+			return fmt.Errorf("tensor %s: %w: file has %v, network expects %v", s.Name, device.ErrShape, e.shape, []int(s.Tensor.Shape))
 		}
-		if values[i], err = decode(t); err != nil {
+		if err := e.real(); err != nil {
+			return fmt.Errorf("tensor %s: %w", s.Name, err)
+		}
+		if float := s.Tensor.Device.Float(); s.Tensor.DType != float {
+			return fmt.Errorf("tensor %s: %w: network has %v, expected %v", s.Name, device.ErrDType, s.Tensor.DType, float)
+		}
+	}
+	values := make([]any, len(state))
+	for i, s := range state {
+		if values[i], err = h.tensors[s.Name].decode(file); err != nil {
 			return fmt.Errorf("tensor %s: %w", s.Name, err)
 		}
 	}
@@ -118,21 +132,33 @@ func load(path string, state []nn.Tensor) error {
 	return nil
 }
 
-func read(path string) ([]byte, error) {
+// open opens a file and reads its header. Stat comes first: opening a pipe would wait.
+func open(path string) (*os.File, *header, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
-	var content []byte
+	var file *os.File
 	if err == nil {
-		content, err = os.ReadFile(path)
+		file, err = os.Open(path)
 	}
 	var pathError *fs.PathError // names the path again
 	if errors.As(err, &pathError) {
 		err = pathError.Err
 	}
-	return content, err
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := readHeader(file, info.Size())
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	return file, h, nil
 }
+
+// pytorchCounter ends the name of a count that PyTorch keeps with every batch normalisation and that nothing here needs.
+const pytorchCounter = ".num_batches_tracked"
 
 // sameNames says which names are missing and which are too many.
 func sameNames(found []string, state []nn.Tensor) error {
@@ -141,6 +167,7 @@ func sameNames(found []string, state []nn.Tensor) error {
 		expected[i] = s.Name
 	}
 	missing, extra := without(expected, found), without(found, expected)
+	extra = slices.DeleteFunc(extra, func(name string) bool { return strings.HasSuffix(name, pytorchCounter) })
 	if len(missing) == 0 && len(extra) == 0 {
 		return nil
 	}
@@ -162,54 +189,19 @@ func without(all, some []string) []string {
 	return rest
 }
 
+// list names not more than a message can hold.
 func list(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
 	const shown = 6
+	words := make([]string, min(shown, len(names)))
+	for i := range words {
+		words[i] = fmt.Sprintf("%.100s", names[i])
+	}
+	text := strings.Join(words, ", ")
 	if len(names) > shown {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+		text += fmt.Sprintf(" and %d more", len(names)-shown)
 	}
-	return strings.Join(names, ", ")
-}
-
-// decode reads little-endian numbers. Deserialize has checked that the bytes fit the shape.
-func decode(t safetensors.TensorView) ([]float32, error) {
-	data, width := t.Data(), int(t.DType().Size())
-	values := make([]float32, len(data)/width)
-	for i := range values {
-		bytes := data[i*width:]
-		switch t.DType() {
-		case safetensors.F32:
-			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(bytes))
-		case safetensors.F64:
-			values[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(bytes)))
-		case safetensors.BF16:
-			values[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(bytes)) << 16)
-		case safetensors.F16:
-			values[i] = half(binary.LittleEndian.Uint16(bytes))
-		default:
-			return nil, fmt.Errorf("%w: file has %s, expected F64, F32, F16 or BF16", device.ErrDType, t.DType())
-		}
-	}
-	return values, nil
-}
-
-// half is the number of an IEEE 754 binary16.
-func half(bits uint16) float32 {
-	sign := 1.0
-	if bits&0x8000 != 0 {
-		sign = -1
-	}
-	exponent, fraction := int(bits>>10&0x1f), float64(bits&0x3ff)
-	switch exponent {
-	case 0:
-		return float32(sign * math.Ldexp(fraction, -24))
-	case 0x1f:
-		if fraction != 0 {
-			return float32(math.NaN())
-		}
-		return float32(math.Inf(int(sign)))
-	}
-	return float32(sign * math.Ldexp(1024+fraction, exponent-25))
+	return text
 }
