@@ -23,9 +23,6 @@ import (
 	"fovea/data/atomic"
 )
 
-// maxFetch bounds a fetched file; MNIST's largest has 9.9 MB.
-const maxFetch = 64 << 20
-
 // file is a file known by its content.
 type file struct {
 	name        string
@@ -48,40 +45,39 @@ type store struct {
 }
 
 // damaged says that a file is not the one expected.
-type damaged struct {
-	where, what, want, got string
-	wantSize, gotSize      int64
-}
+type damaged struct{ where, problem string }
 
-func (d *damaged) Error() string {
-	return fmt.Sprintf("%s is damaged: expected %s %s, found %s (%d bytes expected, %d found)", d.where, d.what, d.want, d.got, d.wantSize, d.gotSize)
-}
+func (d *damaged) Error() string { return d.where + " is damaged: " + d.problem }
 
 // check compares content, read at where, with what is known of f.
 func (f file) check(where string, content []byte) error {
-	found := &damaged{where: where, wantSize: f.size, gotSize: int64(len(content))}
+	if int64(len(content)) != f.size {
+		return &damaged{where, fmt.Sprintf("expected %d bytes, found %d", f.size, len(content))}
+	}
 	sum5, sum256 := md5.Sum(content), sha256.Sum256(content)
 	if got := hex.EncodeToString(sum5[:]); got != f.md5 {
-		found.what, found.want, found.got = "MD5", f.md5, got
-		return found
+		return &damaged{where, fmt.Sprintf("expected MD5 %s, found %s", f.md5, got)}
 	}
 	if got := hex.EncodeToString(sum256[:]); got != f.sha256 {
-		found.what, found.want, found.got = "SHA-256", f.sha256, got
-		return found
+		return &damaged{where, fmt.Sprintf("expected SHA-256 %s, found %s", f.sha256, got)}
 	}
 	return nil
 }
 
-// read returns the content of f, whole and checked.
+// read returns the content of f, whole and checked. It takes no more memory than f needs, however much r has.
 func (f file) read(where string, r io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxFetch+1))
-	if err != nil {
+	content := make([]byte, f.size+1)
+	n, err := io.ReadFull(r, content)
+	if err == nil {
+		return nil, &damaged{where, fmt.Sprintf("expected %d bytes, found more", f.size)}
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF { // as at the end of a file, and where a download was cut
 		return nil, err
 	}
-	if len(content) > maxFetch {
-		return nil, fmt.Errorf("%s is longer than %d bytes, expected %d", where, maxFetch, f.size)
+	if err := f.check(where, content[:n]); err != nil {
+		return nil, err
 	}
-	return content, f.check(where, content)
+	return content[:n], nil
 }
 
 // get returns the content of f: from the folder, or from the first source that has it, and then it is kept in the folder.
@@ -110,19 +106,21 @@ func (s store) get(ctx context.Context, f file) ([]byte, error) {
 	return content, nil
 }
 
-// kept reads f from the folder. A damaged file in the cache is put aside, and then as good as missing.
+// kept reads f from the folder. In the cache a file that cannot be used is as good as missing; a damaged one is put aside.
 func (s store) kept(f file) ([]byte, error) {
 	path := filepath.Join(s.dir, f.name)
 	content, err := openFile(path, f)
-	var damage *damaged
-	if s.own || !errors.As(err, &damage) {
+	if err == nil || s.own || errors.Is(err, fs.ErrNotExist) {
 		return content, err
 	}
-	aside := path + ".damaged"
-	if err := os.Rename(path, aside); err != nil {
-		return nil, fmt.Errorf("%w, and could not be put aside: %w", damage, err)
+	var damage *damaged
+	if aside := path + ".damaged"; !errors.As(err, &damage) {
+		s.log("%v; %s will be fetched", err, f.name)
+	} else if failed := os.Rename(path, aside); failed != nil {
+		s.log("%v, and could not be put aside (%v); it will be fetched again", damage, failed)
+	} else {
+		s.log("%v; it is now %s and will be fetched again", damage, aside)
 	}
-	s.log("%v; it is now %s and will be fetched again", damage, aside)
 	return nil, fs.ErrNotExist
 }
 
@@ -141,13 +139,21 @@ func (s store) fetch(ctx context.Context, f file) ([]byte, error) {
 	for _, from := range s.sources {
 		content, err := from.fetch(ctx, f)
 		if err == nil {
+			for _, r := range reasons {
+				if !errors.Is(r, fs.ErrNotExist) {
+					s.log("passed over %v", r)
+				}
+			}
 			s.log("fetched %s (%d bytes) from %s", f.name, len(content), from.name)
 			return content, nil
 		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("fetching %s: %w", f.name, context.Cause(ctx))
 		}
-		reasons = append(reasons, fmt.Errorf("  %s: %w", from.name, err))
+		reasons = append(reasons, fmt.Errorf("%s: %w", from.name, err))
+	}
+	for i, r := range reasons {
+		reasons[i] = fmt.Errorf("  %w", r)
 	}
 	return nil, fmt.Errorf("%s could not be had from any source:\n%w", f.name, errors.Join(reasons...))
 }
@@ -158,14 +164,22 @@ func (s source) fetch(ctx context.Context, f file) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return f.read("the file", r)
+	return f.read(f.name, r)
 }
 
 // folder is a source of files that are already on this machine.
 func folder(dir string) source {
 	return source{name: dir, open: func(_ context.Context, name string) (io.ReadCloser, error) {
-		return os.Open(filepath.Join(dir, name))
+		return openReader(filepath.Join(dir, name))
 	}}
+}
+
+func openReader(path string) (io.ReadCloser, error) {
+	r, _, err := openRegular(path)
+	if err != nil {
+		return nil, err // not r, which is a nil *os.File in an interface that is not nil
+	}
+	return r, nil
 }
 
 const moduleTimeout = 3 * time.Minute
@@ -180,7 +194,7 @@ func module(version, sub string) source {
 		if err != nil {
 			return nil, err
 		}
-		return os.Open(filepath.Join(dir, sub, name))
+		return openReader(filepath.Join(dir, sub, name))
 	}}
 }
 

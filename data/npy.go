@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"codeberg.org/sbinet/npyio/npy"
@@ -35,7 +34,7 @@ func typeText(kind string) string {
 	if name, known := typeNames[kind]; known {
 		return name + " (" + kind + ")"
 	}
-	return strconv.Quote(kind)
+	return fmt.Sprintf("%.40q", kind)
 }
 
 // npyHeader says what follows it in the stream it was read from.
@@ -80,7 +79,7 @@ func readNpyHeader(r io.Reader, size int64, kinds ...string) (npyHeader, error) 
 	if n, err := io.ReadFull(r, text); err != nil {
 		return npyHeader{}, fmt.Errorf("npy header: %w", shortRead(err, int64(n), length))
 	}
-	h, err := parseNpyHeader(append(append(head, field...), text...))
+	h, err := parseNpyHeader(append(head, field...), text)
 	if err != nil {
 		return npyHeader{}, err
 	}
@@ -100,15 +99,20 @@ func readNpyHeader(r io.Reader, size int64, kinds ...string) (npyHeader, error) 
 }
 
 // parseNpyHeader has the library read a whole header. It slices by what the header says, so it may panic on a bad one.
-func parseNpyHeader(whole []byte) (h npyHeader, err error) {
+func parseNpyHeader(preamble, text []byte) (h npyHeader, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h, err = npyHeader{}, fmt.Errorf("npy header is malformed: %v", p)
+			h, err = npyHeader{}, fmt.Errorf("npy header is malformed: %.200v", p)
 		}
 	}()
-	r, err := npy.NewReader(bytes.NewReader(whole))
+	// The library cuts two bytes before the brace off, NumPy's ", ", which the format does not ask for: [4, 1] without
+	// it would be read as [4].
+	if end := bytes.IndexByte(text, '}'); end < 2 || string(text[end-2:end]) != ", " {
+		return npyHeader{}, errors.New("npy header is malformed: expected it to end in \", }\", as NumPy writes it")
+	}
+	r, err := npy.NewReader(io.MultiReader(bytes.NewReader(preamble), bytes.NewReader(text)))
 	if err != nil {
-		return npyHeader{}, fmt.Errorf("npy header is malformed: %w", err)
+		return npyHeader{}, fmt.Errorf("npy header is malformed: %.200v", err)
 	}
 	d := r.Header.Descr
 	if d.Fortran {
@@ -124,12 +128,21 @@ func parseNpyHeader(whole []byte) (h npyHeader, err error) {
 	return h, nil
 }
 
+// atOnce is how many values are made room for on the word of a header alone, which in an archive may lie.
+const atOnce = 16 << 20
+
 // readValues reads count little-endian values, in pieces so that the bytes are never all there beside the values.
 func readValues[T any](r io.Reader, count int) ([]T, error) {
 	const piece = 16 << 10
-	values := make([]T, count)
+	values := make([]T, 0, min(count, atOnce))
 	for at := 0; at < count; at += piece {
-		if err := binary.Read(r, binary.LittleEndian, values[at:min(at+piece, count)]); err != nil {
+		if at == cap(values) {
+			grown := make([]T, at, min(count, 2*at))
+			copy(grown, values)
+			values = grown
+		}
+		values = values[:min(at+piece, count)]
+		if err := binary.Read(r, binary.LittleEndian, values[at:]); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return nil, fmt.Errorf("cut short after element %d, expected %d elements", at, count)
 			}
@@ -229,11 +242,11 @@ func writeNpy[T float32 | float64](path, kind string, d *tensor.Dense) error {
 	if err != nil {
 		return err
 	}
-	shape := make([]string, d.Dims())
-	for i, n := range d.Shape() {
-		shape[i] = strconv.Itoa(n) + ","
+	shape := strings.ReplaceAll(strings.Trim(shapeText(d.Shape()), "[]"), ",", ", ")
+	if d.Dims() == 1 {
+		shape += "," // a tuple of one, in Python
 	}
-	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", kind, strings.TrimSuffix(strings.Join(shape, " "), ", "))
+	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", kind, shape)
 	// The format wants the values to begin at a multiple of 64, the header to end in a newline, and spaces between.
 	const fixed = 10
 	text += strings.Repeat(" ", 63-(fixed+len(text))%64) + "\n"

@@ -51,7 +51,7 @@ func readNPZ(name string, r io.ReaderAt, size int64) (*Sets, error) {
 	for _, entry := range z.File {
 		key := strings.TrimSuffix(entry.Name, ".npy")
 		if a.entries[key] != nil {
-			return nil, fmt.Errorf("array %q is there twice", key)
+			return nil, fmt.Errorf("array %.40q is there twice", key)
 		}
 		a.entries[key] = entry
 	}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,9 +17,12 @@ import (
 // staleAfter is the age at which a temporary file cannot belong to a writer at work.
 const staleAfter = time.Hour
 
+// writers tells the temporary files of this process from one another; the clock alone may stand still between two.
+var writers atomic.Uint64
+
 // WriteFile makes path hold what write writes, or leaves it as it was: the content goes to a sibling, reaches the disk,
-// and takes path's name in one step.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+// and takes path's name in one step. Of writers at the same time, the last to end wins.
+func WriteFile(path string, write func(io.Writer) error) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -27,13 +32,15 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	}
 	ClearStale(dir, base)
 	// Not os.CreateTemp: its mode 0600 would stay with the file, whereas 0666 leaves the choice to the umask.
-	temporary := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.tmp", base, os.Getpid(), time.Now().UnixNano()))
+	name := fmt.Sprintf(".%s.%d-%d-%d.tmp", base, os.Getpid(), time.Now().UnixNano(), writers.Add(1))
+	temporary := filepath.Join(dir, name)
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
+	renamed := false
+	defer func() { // also when write panics
+		if !renamed {
 			file.Close()
 			os.Remove(temporary)
 		}
@@ -50,6 +57,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
+	renamed = true
 	return syncDir(dir)
 }
 
@@ -59,11 +67,14 @@ func syncDir(dir string) error {
 		return nil
 	}
 	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) { // a folder may be written and not read; the content is whole either way
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	// Some network file systems refuse to sync a folder; the content is whole either way.
+	// Some network file systems refuse to sync a folder.
 	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -77,7 +88,9 @@ func ClearStale(dir, base string) {
 		return // the write itself will say so
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), "."+base+".") || !strings.HasSuffix(e.Name(), ".tmp") {
+		rest, ours := strings.CutPrefix(e.Name(), "."+base+".")
+		rest, temporary := strings.CutSuffix(rest, ".tmp")
+		if !ours || !temporary || strings.Trim(rest, "0123456789-") != "" {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > staleAfter {
