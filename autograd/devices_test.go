@@ -6,15 +6,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/device"
-	_ "fovea/device/cpu"
-	_ "fovea/device/reference"
+	_ "fovea/device/all"
+	"fovea/device/devicetest"
 )
 
 // devices opens one of each kind that this machine has, the reference first.
 func devices(t *testing.T) []device.Device {
 	t.Helper()
 	var opened []device.Device
-	for _, name := range []string{"reference", "cpu"} {
+	for _, name := range devicetest.Names() {
 		d, err := device.Open(name, device.Options{})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })

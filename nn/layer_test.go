@@ -11,6 +11,7 @@ import (
 
 	"fovea/autograd"
 	"fovea/device"
+	"fovea/device/devicetest"
 	"fovea/nn"
 )
 
@@ -85,7 +86,7 @@ var kinds = []struct {
 
 // TestLayers builds every kind, and compares what Build promised with what Forward gives.
 func TestLayers(t *testing.T) {
-	for _, device := range []string{"reference", "cpu"} {
+	for _, device := range devicetest.Names() {
 		for i, row := range kinds {
 			t.Run(fmt.Sprintf("%s/%s-%d", device, row.kind, i), func(t *testing.T) {
 				d := open(t, device)
@@ -151,23 +152,23 @@ func TestInitialValues(t *testing.T) {
 	}
 	conv := func() nn.Layer { return nn.Conv(4, 3) }
 	alone := func() nn.Layer { return nn.Sequential(nn.Named("a", conv())) }
-	first := values("cpu", 1, alone(), "a.weight")
-	require.Equal(t, first, values("cpu", 1, alone(), "a.weight"), "again")
+	first := values(devicetest.Fast(), 1, alone(), "a.weight")
+	require.Equal(t, first, values(devicetest.Fast(), 1, alone(), "a.weight"), "again")
 	require.Equal(t, first, values("reference", 1, alone(), "a.weight"), "on another device: to the bit, as float32")
-	require.Equal(t, first, values("cpu", 1, nn.Sequential(nn.Conv(3, 1), nn.Named("a", conv())), "a.weight"), "in another network")
-	require.NotEqual(t, first, values("cpu", 2, alone(), "a.weight"), "seed")
-	require.NotEqual(t, first, values("cpu", 1, nn.Sequential(nn.Named("b", conv())), "b.weight"), "name")
-	require.Equal(t, make([]float64, 4), values("cpu", 1, alone(), "a.bias"))
+	require.Equal(t, first, values(devicetest.Fast(), 1, nn.Sequential(nn.Conv(3, 1), nn.Named("a", conv())), "a.weight"), "in another network")
+	require.NotEqual(t, first, values(devicetest.Fast(), 2, alone(), "a.weight"), "seed")
+	require.NotEqual(t, first, values(devicetest.Fast(), 1, nn.Sequential(nn.Named("b", conv())), "b.weight"), "name")
+	require.Equal(t, make([]float64, 4), values(devicetest.Fast(), 1, alone(), "a.bias"))
 	norm := func() nn.Layer { return nn.BatchNorm() }
-	require.Equal(t, []float64{1, 1, 1}, values("cpu", 1, norm(), "weight"))
-	require.Equal(t, []float64{0, 0, 0}, values("cpu", 1, norm(), "bias"))
-	require.Equal(t, []float64{0, 0, 0}, values("cpu", 1, norm(), "running_mean"))
-	require.Equal(t, []float64{1, 1, 1}, values("cpu", 1, norm(), "running_var"))
+	require.Equal(t, []float64{1, 1, 1}, values(devicetest.Fast(), 1, norm(), "weight"))
+	require.Equal(t, []float64{0, 0, 0}, values(devicetest.Fast(), 1, norm(), "bias"))
+	require.Equal(t, []float64{0, 0, 0}, values(devicetest.Fast(), 1, norm(), "running_mean"))
+	require.Equal(t, []float64{1, 1, 1}, values(devicetest.Fast(), 1, norm(), "running_var"))
 }
 
 // TestHeInitialDeviation: weights have mean 0 and variance 2 over the products in an output element.
 func TestHeInitialDeviation(t *testing.T) {
-	d := open(t, "cpu")
+	d := open(t, devicetest.Fast())
 	for _, row := range []struct {
 		layer    nn.Layer
 		sample   []int
@@ -194,7 +195,7 @@ func TestHeInitialDeviation(t *testing.T) {
 
 // TestBuildRefusals: the error names the layer by its path and kind, and gives nothing half-made away.
 func TestBuildRefusals(t *testing.T) {
-	d := open(t, "cpu")
+	d := open(t, devicetest.Fast())
 	for _, row := range []struct {
 		layer  nn.Layer
 		sample []int
@@ -261,7 +262,7 @@ func TestBuildRefusals(t *testing.T) {
 
 // TestForwardErrorsNameTheLayer: an input that does not fit stops at the first layer that notices, by its path.
 func TestForwardErrorsNameTheLayer(t *testing.T) {
-	d := open(t, "cpu")
+	d := open(t, devicetest.Fast())
 	net := build(t, d, nn.Sequential(
 		nn.Named("features", nn.Sequential(nn.Conv(2, 3), nn.ReLU())),
 		nn.Flatten(),
@@ -295,7 +296,7 @@ func TestForwardErrorsNameTheLayer(t *testing.T) {
 
 // TestZeroGradAndState: the state lists parameters, then buffers, with the live tensors.
 func TestZeroGradAndState(t *testing.T) {
-	d := open(t, "cpu")
+	d := open(t, devicetest.Fast())
 	net := build(t, d, nn.Sequential(nn.BatchNorm(), nn.Linear(2)), 3)
 	tape := tapeOn(t, d)
 	tape.Training = true

@@ -11,6 +11,7 @@ import (
 	"fovea/autograd"
 	"fovea/autograd/faulty"
 	"fovea/device"
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/nn"
 	"fovea/nn/optim"
@@ -85,7 +86,7 @@ func TestDevicesAgreeOnGradients(t *testing.T) {
 	x, labels := random(8, 5, 2, 12, 10), []int32{0, 3, 1, 2, 2}
 	results := map[string][]float64{}
 	var want *nn.Network
-	for _, name := range []string{"reference", "cpu"} {
+	for _, name := range devicetest.Names() {
 		d := open(t, name)
 		net, tape := build(t, d, small(4), 2, 12, 10), tapeOn(t, d)
 		l := loss(tape, net, x, labels)
@@ -111,7 +112,7 @@ func TestDevicesAgreeOnGradients(t *testing.T) {
 // feature map here is 80 KiB, a batch 192 KiB, the most at once 5 MiB: one of them a step would break the bound.
 func TestStepsAllocateNoTensorMemory(t *testing.T) {
 	const steps, bound = 50, 96 << 10 // bytes on Go's heap in a step
-	d := open(t, "cpu")
+	d := open(t, devicetest.Fast())
 	net, tape := build(t, d, small(10), 3, 32, 32), tapeOn(t, d)
 	c, err := optim.Defaults("adam")
 	require.NoError(t, err)
@@ -173,7 +174,7 @@ func TestInferenceFreesEarly(t *testing.T) {
 
 // TestFailingDevice lets every call fail in turn from Build to the optimiser's step: no panic, no leak.
 func TestFailingDevice(t *testing.T) {
-	inner := open(t, "cpu")
+	inner := open(t, devicetest.Fast())
 	d := faulty.New(inner)
 	run := func() error {
 		net, err := nn.Build(d, small(4), tensor.Shape{2, 8, 8}, 1)

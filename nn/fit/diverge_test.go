@@ -1,6 +1,7 @@
 package fit_test
 
 import (
+	"fovea/device/devicetest"
 	"math"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestDiverges(t *testing.T) {
 			}
 			run := func(call, steps int) (*fit.Trainer, error) {
 				layer := nn.Sequential(nn.Named("features", nn.Sequential(nn.Conv(4, 3), nn.BatchNorm(), &trap{from: call}, nn.ReLU())), nn.Flatten(), nn.Linear(4))
-				tr := newTrainer(t, "cpu", layer, corners(t, size), method(t, "adam", 0.01))
+				tr := newTrainer(t, devicetest.Fast(), layer, corners(t, size), method(t, "adam", 0.01))
 				tr.Epochs, tr.MaxSteps = 5, steps
 				return tr, tr.Run(t.Context())
 			}
@@ -63,7 +64,7 @@ func TestDiverges(t *testing.T) {
 			d.Loss = 0
 			require.Equal(t, &fit.DivergedError{Epoch: row.epoch, Step: row.step, After: row.after, Set: "corners", Layer: "features.2", Op: "scale", Restored: true, Kept: row.kept}, d)
 			require.Equal(t, row.step, tr.Optimizer.Steps+map[bool]int{false: 1}[row.after])
-			good := newTrainer(t, "cpu", nn.Sequential(nn.Named("features", nn.Sequential(nn.Conv(4, 3), nn.BatchNorm())), nn.Flatten(), nn.Linear(4)), corners(t, size), method(t, "adam", 0.01))
+			good := newTrainer(t, devicetest.Fast(), nn.Sequential(nn.Named("features", nn.Sequential(nn.Conv(4, 3), nn.BatchNorm())), nn.Flatten(), nn.Linear(4)), corners(t, size), method(t, "adam", 0.01))
 			if row.kept > 0 {
 				good, err = run(1<<30, row.kept)
 				require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestDiverges(t *testing.T) {
 
 // Infinite weights are named as the cause, where they are it.
 func TestDivergesByWeights(t *testing.T) {
-	tr := newTrainer(t, "cpu", nn.Sequential(nn.Flatten(), nn.Linear(8), nn.ReLU(), nn.Linear(4)), corners(t, 64), method(t, "sgd", 0.1))
+	tr := newTrainer(t, devicetest.Fast(), nn.Sequential(nn.Flatten(), nn.Linear(8), nn.ReLU(), nn.Linear(4)), corners(t, 64), method(t, "sgd", 0.1))
 	for _, s := range tr.Network.State() {
 		if s.Name == "3.bias" {
 			require.NoError(t, s.Tensor.Device.Fill(s.Tensor, math.Inf(1)))
@@ -90,7 +91,7 @@ func TestDivergesByWeights(t *testing.T) {
 }
 
 func TestEvaluateDiverges(t *testing.T) {
-	tr := newTrainer(t, "cpu", nn.Sequential(nn.Flatten(), nn.Linear(4)), corners(t, 64), method(t, "sgd", 0.1))
+	tr := newTrainer(t, devicetest.Fast(), nn.Sequential(nn.Flatten(), nn.Linear(4)), corners(t, 64), method(t, "sgd", 0.1))
 	x := make([]float32, 32)
 	x[20] = float32(math.Inf(1))
 	set, err := data.NewMemory(data.Info{Name: "broken", Sample: tensor.Shape{1, 4, 4}, Classes: 4}, x, []int32{0, 1}, nil)

@@ -14,6 +14,7 @@ import (
 	"fovea/data"
 	"fovea/device"
 	_ "fovea/device/all" // registers the devices
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/nn"
 	"fovea/nn/fit"
@@ -91,7 +92,7 @@ func values(t testing.TB, net *nn.Network) map[string][]float64 {
 }
 
 func TestTrains(t *testing.T) {
-	for _, dev := range []string{"cpu", "reference"} {
+	for _, dev := range devicetest.Names() {
 		for _, m := range []struct {
 			name string
 			rate float64
@@ -121,7 +122,7 @@ func TestTrains(t *testing.T) {
 
 func TestRegression(t *testing.T) {
 	set := sums(t, 64)
-	tr := newTrainer(t, "cpu", nn.Sequential(nn.Flatten(), nn.Linear(2)), set, method(t, "adam", 0.05))
+	tr := newTrainer(t, devicetest.Fast(), nn.Sequential(nn.Flatten(), nn.Linear(2)), set, method(t, "adam", 0.05))
 	tr.Epochs = 40
 	require.NoError(t, tr.Run(t.Context()))
 	m, err := fit.Evaluate(t.Context(), tr.Network, set, 64)
@@ -135,7 +136,7 @@ func TestMaxSteps(t *testing.T) {
 		{1, 1, 1, 1}, {8, 1, 8, 8}, {9, 2, 9, 1}, {16, 2, 16, 8}, {23, 3, 23, 7}, {24, 3, 24, 8}, {99, 3, 24, 8}, {0, 3, 24, 8},
 	} {
 		t.Run(fmt.Sprint(row.max), func(t *testing.T) {
-			tr := newTrainer(t, "cpu", everything(), corners(t, 64), method(t, "sgd", 0.01))
+			tr := newTrainer(t, devicetest.Fast(), everything(), corners(t, 64), method(t, "sgd", 0.01))
 			tr.Epochs, tr.MaxSteps = 3, row.max
 			var last fit.Epoch
 			var progress fit.Progress
@@ -161,7 +162,7 @@ func TestCancel(t *testing.T) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			cancelled := newTrainer(t, "cpu", everything(), &watched{Set: set, stop: func(batches int) {
+			cancelled := newTrainer(t, devicetest.Fast(), everything(), &watched{Set: set, stop: func(batches int) {
 				if batches == at {
 					cancel(stop)
 				}
@@ -177,7 +178,7 @@ func TestCancel(t *testing.T) {
 			if last.Step == 0 { // the reader works ahead: it may have been stopped before the first step
 				return
 			}
-			told := newTrainer(t, "cpu", everything(), set, method(t, "adam", 0.01))
+			told := newTrainer(t, devicetest.Fast(), everything(), set, method(t, "adam", 0.01))
 			told.Epochs, told.MaxSteps = 3, last.Step
 			require.NoError(t, told.Run(t.Context()))
 			require.Equal(t, values(t, told.Network), values(t, cancelled.Network))
@@ -203,7 +204,7 @@ func (w *watched) Read(i int, x []float32) error {
 func TestCancelInStep(t *testing.T) {
 	stop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	tr := newTrainer(t, "cpu", everything(), corners(t, 64), method(t, "adam", 0.01))
+	tr := newTrainer(t, devicetest.Fast(), everything(), corners(t, 64), method(t, "adam", 0.01))
 	tr.OnStep = func(fit.Progress) { cancel(stop) }
 	var told []fit.Epoch
 	tr.OnEpoch = func(e fit.Epoch) error { told = append(told, e); return nil }
@@ -217,7 +218,7 @@ func TestCancelInStep(t *testing.T) {
 
 func TestOnEpochStops(t *testing.T) {
 	full := errors.New("disk full")
-	tr := newTrainer(t, "cpu", everything(), corners(t, 64), method(t, "adam", 0.01))
+	tr := newTrainer(t, devicetest.Fast(), everything(), corners(t, 64), method(t, "adam", 0.01))
 	tr.Epochs = 5
 	epochs := 0
 	tr.OnEpoch = func(fit.Epoch) error { epochs++; return full }
@@ -228,7 +229,7 @@ func TestOnEpochStops(t *testing.T) {
 // Evaluate changes nothing, whatever the batch, and measures what can be computed by hand.
 func TestEvaluate(t *testing.T) {
 	set := corners(t, 30)
-	tr := newTrainer(t, "cpu", everything(), set, method(t, "adam", 0.01))
+	tr := newTrainer(t, devicetest.Fast(), everything(), set, method(t, "adam", 0.01))
 	require.NoError(t, tr.Run(t.Context())) // so that running statistics are not those of the beginning
 	before := values(t, tr.Network)
 	live := tr.Network.Device.Stats().LiveTensors
@@ -247,8 +248,8 @@ func TestEvaluate(t *testing.T) {
 
 // A network that gives every sample the logits 0, 0, 0, 0 has loss ln 4 and is right for class 0.
 func TestMeter(t *testing.T) {
-	set := corners(t, 30)                                                                                // classes 0, 1, 2, 3, 0, ...: 8 of class 0
-	tr := newTrainer(t, "cpu", nn.Sequential(nn.Flatten(), nn.Linear(4)), set, method(t, "sgd", 1e-300)) // which float32 has as 0
+	set := corners(t, 30)                                                                                            // classes 0, 1, 2, 3, 0, ...: 8 of class 0
+	tr := newTrainer(t, devicetest.Fast(), nn.Sequential(nn.Flatten(), nn.Linear(4)), set, method(t, "sgd", 1e-300)) // which float32 has as 0
 	for _, s := range tr.Network.State() {
 		require.NoError(t, s.Tensor.Device.Fill(s.Tensor, 0))
 	}
@@ -282,7 +283,7 @@ func TestMemory(t *testing.T) {
 	set, err := data.NewMemory(data.Info{Name: "grey", Sample: tensor.Shape{1, 32, 32}, Classes: 4}, x, labels, nil)
 	require.NoError(t, err)
 	run := func(steps int) (system, live int64, heap uint64) {
-		tr := newTrainer(t, "cpu", layer(), set, method(t, "adam", 1e-4))
+		tr := newTrainer(t, devicetest.Fast(), layer(), set, method(t, "adam", 1e-4))
 		tr.Train.Batch, tr.MaxSteps, tr.Epochs = 50, steps, 100 // epochs of 4 steps: their ends are part of it
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

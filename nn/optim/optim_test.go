@@ -14,8 +14,8 @@ import (
 	"fovea/autograd"
 	"fovea/autograd/faulty"
 	"fovea/device"
-	_ "fovea/device/cpu"
-	_ "fovea/device/reference"
+	_ "fovea/device/all"
+	"fovea/device/devicetest"
 	"fovea/nn/optim"
 )
 
@@ -113,7 +113,7 @@ func distance(got, want []float64) float64 {
 // TestAgreesWithPyTorch holds five steps of every method to the recordings.
 func TestAgreesWithPyTorch(t *testing.T) {
 	cases, tensors := recordings(t)
-	limits := map[string]float64{"reference": 1e-10, "cpu": 1e-5}
+	limits := map[string]float64{"reference": 1e-10, devicetest.Fast(): 1e-5}
 	type feature struct {
 		method          string
 		momentum, decay bool
@@ -182,7 +182,7 @@ func TestWeightDecayIsTheRegulariser(t *testing.T) {
 func TestFrozenAndUntouchedParametersStay(t *testing.T) {
 	start := tensor.New(tensor.WithBacking([]float64{1, -2, 4}))
 	g := tensor.New(tensor.WithBacking([]float64{1, 1, 1}))
-	for _, device := range []string{"reference", "cpu"} {
+	for _, device := range devicetest.Names() {
 		for _, method := range optim.Methods() {
 			t.Run(device+"/"+method, func(t *testing.T) {
 				d := open(t, device)
@@ -240,7 +240,7 @@ func TestConfigCheck(t *testing.T) {
 		{"epsilon", change("adam", func(c *optim.Config) { c.Epsilon = -1e-8 }), "optimizer: epsilon -1e-08, expected a finite number of at least 0"},
 	} {
 		require.EqualError(t, row.c.Check(), row.want, row.name)
-		_, err := optim.New(open(t, "cpu"), row.c, nil)
+		_, err := optim.New(open(t, devicetest.Fast()), row.c, nil)
 		require.EqualError(t, err, row.want, row.name)
 	}
 	for _, method := range optim.Methods() {
@@ -251,7 +251,7 @@ func TestConfigCheck(t *testing.T) {
 }
 
 func TestWrongParameters(t *testing.T) {
-	reference, cpu := open(t, "reference"), open(t, "cpu")
+	reference, cpu := open(t, "reference"), open(t, devicetest.Fast())
 	here := parameter(t, cpu, "here", tensor.New(tensor.WithBacking([]float64{1})))
 	foreign := parameter(t, reference, "foreign", tensor.New(tensor.WithBacking([]float64{1})))
 	c, err := optim.Defaults("adam")
@@ -274,7 +274,7 @@ func TestWrongParameters(t *testing.T) {
 
 // TestFailingDevice: New gives back what it made; a failing update is an error.
 func TestFailingDevice(t *testing.T) {
-	inner := open(t, "cpu")
+	inner := open(t, devicetest.Fast())
 	d := faulty.New(inner)
 	g := tensor.New(tensor.WithBacking([]float64{1, 2}))
 	a, b := parameter(t, d, "a", g), parameter(t, d, "b", g)

@@ -13,8 +13,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
-	_ "fovea/device/cpu"
-	_ "fovea/device/reference"
+	_ "fovea/device/all"
+	"fovea/device/devicetest"
 	"fovea/nn"
 )
 
@@ -64,7 +64,7 @@ func network(t testing.TB, d device.Device, start float64) []nn.Tensor {
 }
 
 func TestLoadGivesBackWhatSaveWrote(t *testing.T) {
-	for _, name := range []string{"cpu", "reference"} {
+	for _, name := range devicetest.Names() {
 		d := openDevice(t, name)
 		saved := network(t, d, -1)
 		extremes := []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.MaxFloat32, math.SmallestNonzeroFloat32}
@@ -82,7 +82,7 @@ func TestLoadGivesBackWhatSaveWrote(t *testing.T) {
 }
 
 func TestSaveWritesTheSameBytes(t *testing.T) {
-	d, dir := openDevice(t, "cpu"), t.TempDir()
+	d, dir := openDevice(t, devicetest.Fast()), t.TempDir()
 	card := &Card{Model: "m", Outputs: 2, Sample: tensor.Shape{1, 2, 2}, ClassNames: []string{"a", "b"}}
 	var first []byte
 	for range 5 { // network's order differs from time to time
@@ -98,7 +98,7 @@ func TestSaveWritesTheSameBytes(t *testing.T) {
 }
 
 func TestSaveErrors(t *testing.T) {
-	d := openDevice(t, "cpu")
+	d := openDevice(t, devicetest.Fast())
 	one := hold(t, d, "a", tensor.Shape{1}, []float32{1})
 	good := Card{Model: "m", Outputs: 2, Sample: tensor.Shape{1, 2, 2}}
 	for _, c := range []struct {
@@ -133,7 +133,7 @@ func TestSaveErrors(t *testing.T) {
 }
 
 func TestLoadChangesAllOrNothing(t *testing.T) {
-	d := openDevice(t, "cpu")
+	d := openDevice(t, devicetest.Fast())
 	path := filepath.Join(t.TempDir(), "model.safetensors")
 	a := hold(t, d, "a", tensor.Shape{2, 3}, []float32{1, 2, 3, 4, 5, 6})
 	b := hold(t, d, "b", tensor.Shape{2}, []float32{7, 8})
@@ -194,7 +194,7 @@ func TestLoadRefusesWhatIsNoFile(t *testing.T) {
 // The values alone are twice a half-precision file's size, so the bytes must not be in memory beside them.
 func TestLoadMemoryIsTwiceTheFile(t *testing.T) {
 	const count = 1 << 20
-	d := openDevice(t, "cpu")
+	d := openDevice(t, devicetest.Fast())
 	for _, c := range []struct {
 		dtype string
 		width int
@@ -240,7 +240,7 @@ func TestLoadForeignFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, card)
 	shapes := map[string]tensor.Shape{"half": {30}, "brain": {9}, "double": {2, 2}}
-	for _, name := range []string{"cpu", "reference"} {
+	for _, name := range devicetest.Names() {
 		d := openDevice(t, name)
 		var read, want []nn.Tensor
 		for kind, shape := range shapes {

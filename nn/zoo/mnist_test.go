@@ -8,7 +8,8 @@ import (
 
 	"fovea/autograd"
 	"fovea/device"
-	_ "fovea/device/cpu"
+	_ "fovea/device/all"
+	"fovea/device/devicetest"
 	"fovea/nn"
 	"fovea/nn/zoo"
 
@@ -38,7 +39,7 @@ func TestMNISTExamples(t *testing.T) {
 			require.Equal(t, row.name, model.Name)
 			require.Equal(t, tensor.Shape{1, 28, 28}, model.Sample)
 			require.Equal(t, 10, model.Classes)
-			d, err := device.Open("cpu", device.Options{})
+			d, err := device.Open(devicetest.Fast(), device.Options{})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, d.Close()) }()
 			net, err := nn.Build(d, model.New(model.Classes), model.Sample, 1)
