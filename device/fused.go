@@ -5,7 +5,7 @@ package device
 
 // FusedConvolution is a convolution and what follows it in most networks.
 type FusedConvolution interface {
-	// ConvReLU: y = ReLU(Conv(x, w, b)); b may be nil.
+	// ConvReLU: y = ReLU(Conv(x, w, b)); b may be nil. A sum that is not a number may come out as 0: cuDNN's does.
 	ConvReLU(y, x, w, b *Tensor, s ConvSpec) error
 }
 

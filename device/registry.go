@@ -11,6 +11,8 @@ import (
 // Options are what the user may choose about a device.
 type Options struct {
 	Threads int // 0: as many as the machine has processors
+	// Deterministic asks for algorithms that give the same bits each time, where a device has faster ones that do not.
+	Deterministic bool
 }
 
 // Driver makes the devices of one kind. Each device's package registers its own in a short file.

@@ -1,0 +1,46 @@
+# What people and CI run. The pure-Go targets need Go alone; the CUDA ones bring their own compiler and libraries.
+.PHONY: help test race generate train cuda-toolkit kernels cuda emulator test-emulator test-cuda cuda12 gpu-check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+test: ## all tests of the pure-Go build
+	go test ./...
+
+race: ## the fast tests under the race detector (needs a C compiler)
+	go test -race -short ./...
+
+generate: ## write the assembly of kernels/amd64 again from its generator
+	cd kernels/amd64/gen && go run . -out ../gen_tile.s -stubs ../gen_tile.go -pkg amd64
+
+train: ## train cnn-small on MNIST
+	go run ./cmd/train
+
+# ---- CUDA. Needs gcc, g++ and python3 with pip; no GPU and no driver.
+
+toolkit = $(shell scripts/cuda_toolkit.sh where)
+cuda-env = . scripts/cuda_env.sh &&
+
+cuda-toolkit: ## CUDA 13.0's compiler, headers and libraries from PyPI, checked and cached (or CUDA_HOME)
+	scripts/cuda_toolkit.sh
+
+kernels: ## compile our kernels for every architecture
+	scripts/cuda_toolkit.sh compiler headers
+	kernels/cuda/build.sh
+
+build/cuda/lib/libcuda.a: device/cuda/loader/build.sh device/cuda/loader/loader.c device/cuda/loader/loader.h device/cuda/include/cuda.h
+	scripts/cuda_toolkit.sh headers
+	device/cuda/loader/build.sh $(toolkit)/include build/cuda/lib
+
+cuda: kernels build/cuda/lib/libcuda.a ## the programs with the CUDA device, in bin/
+	$(cuda-env) go build -tags cuda -trimpath -o bin/ ./cmd/...
+
+emulator: ## the emulated GPU's libraries
+	scripts/cuda_toolkit.sh headers
+	CUDA_HOME=$(toolkit) $(MAKE) -C device/cuda/emulator
+
+test-emulator: emulator ## the emulated GPU's own tests
+	CUDA_HOME=$(toolkit) $(MAKE) -C device/cuda/emulator test
+
+test-cuda: kernels build/cuda/lib/libcuda.a emulator ## every suite on cuda:0 of the emulated GPU
+	scripts/test_cuda.sh

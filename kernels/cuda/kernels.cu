@@ -1,0 +1,12 @@
+// Every kernel in one module, so that a process loads one image. Compiled by build.sh.
+#include "activation.cu"
+#include "batchnorm.cu"
+#include "elementwise.cu"
+#include "layout.cu"
+#include "linear.cu"
+#include "loss.cu"
+#include "lrn.cu"
+#include "optimiser.cu"
+#include "pool.cu"
+#include "rearrange.cu"
+#include "reduce.cu"
