@@ -15,7 +15,7 @@ func devices(t *testing.T) []device.Device {
 	t.Helper()
 	var opened []device.Device
 	for _, name := range devicetest.Names() {
-		d, err := device.Open(name, device.Options{})
+		d, err := device.Open(name, device.Options{Deterministic: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		opened = append(opened, d)

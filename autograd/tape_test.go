@@ -10,6 +10,7 @@ import (
 
 	"fovea/autograd"
 	"fovea/device"
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 )
 

@@ -9,15 +9,14 @@ import (
 
 	"fovea/autograd"
 	"fovea/device"
-	_ "fovea/device/cpu"
+	_ "fovea/device/all"
 	"fovea/device/philox"
-	_ "fovea/device/reference"
 	"fovea/nn"
 )
 
 func open(t *testing.T, name string) device.Device {
 	t.Helper()
-	d, err := device.Open(name, device.Options{})
+	d, err := device.Open(name, device.Options{Deterministic: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) }) // fails if a tensor is left
 	return d

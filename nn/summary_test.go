@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
-	_ "fovea/device/cpu" // registers cpu
+	_ "fovea/device/all"
 	"fovea/nn"
 )
 

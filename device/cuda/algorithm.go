@@ -60,6 +60,7 @@ import "fmt"
 type algorithm struct {
 	number    C.int
 	workspace C.size_t
+	math      C.cudnnMathType_t // with which it was judged, and must run
 }
 
 // Workspace that an algorithm may ask for, and what is set aside while algorithms are measured.
@@ -134,7 +135,7 @@ func (d *Device) usable(perf []C.fovea_perf) []algorithm {
 		case p.status != C.CUDNN_STATUS_SUCCESS, p.memory > workspaceMost, d.exact && p.deterministic == 0:
 		case !d.tf32 && p.math != C.CUDNN_FMA_MATH && p.math != C.CUDNN_DEFAULT_MATH:
 		default:
-			usable = append(usable, algorithm{p.number, p.memory})
+			usable = append(usable, algorithm{p.number, p.memory, C.cudnnMathType_t(p.math)})
 		}
 	}
 	return usable

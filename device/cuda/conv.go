@@ -56,14 +56,10 @@ func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (*convPlan, error
 		return nil, err
 	}
 	n.convs[key] = p // so that release finds the descriptor
-	math := C.cudnnMathType_t(C.CUDNN_FMA_MATH)
-	if d.tf32 {
-		math = C.CUDNN_DEFAULT_MATH
-	}
 	for _, err := range []error{
 		checkDNN("cudnnSetConvolution2dDescriptor", C.cudnnSetConvolution2dDescriptor(p.conv, C.int(s.Padding.Top), C.int(s.Padding.Left),
 			C.int(s.Stride[0]), C.int(s.Stride[1]), C.int(s.Dilation[0]), C.int(s.Dilation[1]), C.CUDNN_CROSS_CORRELATION, C.CUDNN_DATA_FLOAT)),
-		checkDNN("cudnnSetConvolutionMathType", C.cudnnSetConvolutionMathType(p.conv, math)),
+		p.with(d.math()),
 		checkDNN("cudnnSetConvolutionGroupCount", C.cudnnSetConvolutionGroupCount(p.conv, C.int(s.Groups))),
 	} {
 		if err != nil {
@@ -80,6 +76,19 @@ func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (*convPlan, error
 		}
 	}
 	return p, nil
+}
+
+// math is the arithmetic asked for.
+func (d *Device) math() C.cudnnMathType_t {
+	if d.tf32 {
+		return C.CUDNN_DEFAULT_MATH
+	}
+	return C.CUDNN_FMA_MATH
+}
+
+// with sets the arithmetic of the next call.
+func (p *convPlan) with(math C.cudnnMathType_t) error {
+	return checkDNN("cudnnSetConvolutionMathType", C.cudnnSetConvolutionMathType(p.conv, math))
 }
 
 func convName(op string, x, w tensor.Shape) string { return fmt.Sprintf("%s of %v with %v", op, x, w) }
@@ -161,12 +170,18 @@ func (d *Device) conv(y, x, w, b *device.Tensor, s device.ConvSpec, activation C
 			if err := d.chooseForward(p, name, xp, wp, yp); err != nil {
 				return err
 			}
+			if err := p.with(p.forward.math); err != nil {
+				return err
+			}
 			space, err := d.workspace(p.forward.workspace)
 			if err != nil {
 				return err
 			}
 			return checkDNN("cudnnConvolutionForward", C.cudnnConvolutionForward(d.dnn.handle, factor(&one), p.x, pointer(xp), p.w, pointer(wp),
 				p.conv, C.cudnnConvolutionFwdAlgo_t(p.forward.number), space, p.forward.workspace, factor(&zero), p.y, pointer(yp)))
+		}
+		if err := p.with(d.math()); err != nil {
+			return err
 		}
 		// With a bias (and activation) in the same pass. Identity is allowed with this algorithm only.
 		const algorithm = C.CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
@@ -218,6 +233,9 @@ func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) e
 		if err := d.chooseData(p, name, xp, wp, yp); err != nil {
 			return err
 		}
+		if err := p.with(p.data.math); err != nil {
+			return err
+		}
 		space, err := d.workspace(p.data.workspace)
 		if err != nil {
 			return err
@@ -257,6 +275,9 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 			return err
 		}
 		if err := d.chooseWeight(p, name, xp, wp, yp); err != nil {
+			return err
+		}
+		if err := p.with(p.weight.math); err != nil {
 			return err
 		}
 		space, err := d.workspace(p.weight.workspace)

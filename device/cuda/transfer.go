@@ -20,7 +20,7 @@ import (
 // it on the GPU. While the GPU computes with one batch, the next is copied to another slot on a stream of its own; the
 // computing stream then waits for the copy and lays the elements out where they belong.
 type staging struct {
-	slots [3]slot
+	slots [4]slot // the pictures and the labels of two batches
 	next  int
 	out   slot // for downloads
 }
@@ -37,7 +37,7 @@ type slot struct {
 // Larger transfers go through the ring in pieces.
 const slotMax = 64 << 20
 
-// reserve makes a slot at least so large, on the worker. What it held has been used.
+// reserve makes a slot at least so large, on the worker.
 func (s *slot) reserve(d *Device, bytes int64) error {
 	if s.copied == nil {
 		if err := check("cuEventCreate", C.cuEventCreate(&s.copied, C.CU_EVENT_DISABLE_TIMING)); err != nil {
@@ -51,6 +51,14 @@ func (s *slot) reserve(d *Device, bytes int64) error {
 		return nil
 	}
 	_, size := classOf(bytes)
+	if s.bytes > 0 { // it may still be on its way
+		if err := check("cuStreamSynchronize", C.cuStreamSynchronize(d.copies)); err != nil {
+			return err
+		}
+		if err := d.queue.wait(); err != nil {
+			return err
+		}
+	}
 	if err := s.release(d); err != nil {
 		return err
 	}
@@ -77,14 +85,18 @@ func (s *slot) release(d *Device) error {
 
 func (s *staging) release(d *Device) error {
 	var errs []error
-	for _, slot := range append([]*slot{&s.out}, &s.slots[0], &s.slots[1], &s.slots[2]) {
+	all := []*slot{&s.out}
+	for i := range s.slots {
+		all = append(all, &s.slots[i])
+	}
+	for _, slot := range all {
 		errs = append(errs, slot.release(d))
-		for _, e := range []*C.CUevent{&slot.copied, &slot.consumed} {
-			if *e != nil {
-				errs = append(errs, check("cuEventDestroy", C.cuEventDestroy(*e)))
-				*e = nil
+		for _, e := range []C.CUevent{slot.copied, slot.consumed} {
+			if e != nil {
+				errs = append(errs, check("cuEventDestroy", C.cuEventDestroy(e)))
 			}
 		}
+		slot.copied, slot.consumed = nil, nil
 	}
 	return errors.Join(errs...)
 }
@@ -120,7 +132,7 @@ func (d *Device) uploadPart(bytes int64, write func(host []byte), place func(gpu
 	d.staging.next = (d.staging.next + 1) % len(d.staging.slots)
 	err := d.queue.do("upload", func() error {
 		if s.copied != nil && s.bytes > 0 {
-			// Three batches ago: done long since, unless the host is far ahead of the GPU.
+			// Two batches ago: done long since, unless the host is far ahead of the GPU.
 			status := C.cuEventQuery(s.copied)
 			if status == C.CUDA_ERROR_NOT_READY {
 				status = C.cuEventSynchronize(s.copied)
@@ -129,7 +141,12 @@ func (d *Device) uploadPart(bytes int64, write func(host []byte), place func(gpu
 				return err
 			}
 		}
-		return s.reserve(d, bytes)
+		for i := range d.staging.slots { // all alike, so that the ring stops growing with the first batch
+			if err := d.staging.slots[i].reserve(d, bytes); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

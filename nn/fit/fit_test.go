@@ -59,7 +59,7 @@ func everything() nn.Layer {
 // newTrainer makes a trainer of layer on a device of its own, all of which the test gives back and checks for leaks.
 func newTrainer(t testing.TB, dev string, layer nn.Layer, set data.Set, config optim.Config) *fit.Trainer {
 	t.Helper()
-	d, err := device.Open(dev, device.Options{Threads: 2})
+	d, err := device.Open(dev, device.Options{Deterministic: true, Threads: 2})
 	require.NoError(t, err)
 	net, err := nn.Build(d, layer, set.Info().Sample, 1)
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 
 func openDevice(t testing.TB, name string) device.Device {
 	t.Helper()
-	d, err := device.Open(name, device.Options{})
+	d, err := device.Open(name, device.Options{Deterministic: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d

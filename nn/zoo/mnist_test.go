@@ -39,7 +39,7 @@ func TestMNISTExamples(t *testing.T) {
 			require.Equal(t, row.name, model.Name)
 			require.Equal(t, tensor.Shape{1, 28, 28}, model.Sample)
 			require.Equal(t, 10, model.Classes)
-			d, err := device.Open(devicetest.Fast(), device.Options{})
+			d, err := device.Open(devicetest.Fast(), device.Options{Deterministic: true})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, d.Close()) }()
 			net, err := nn.Build(d, model.New(model.Classes), model.Sample, 1)

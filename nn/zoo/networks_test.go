@@ -56,7 +56,7 @@ func TestNamesAreTorchvisions(t *testing.T) {
 	} {
 		m, err := Find(model)
 		require.NoError(t, err)
-		d, err := device.Open(devicetest.Fast(), device.Options{})
+		d, err := device.Open(devicetest.Fast(), device.Options{Deterministic: true})
 		require.NoError(t, err)
 		net, err := nn.Build(d, m.New(10), tensor.Shape{3, 64, 64}, 1)
 		require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestNamesAreTorchvisions(t *testing.T) {
 
 // The module of table 1's row "inception (3a)": 28 x 28 x 256.
 func TestInception(t *testing.T) {
-	d, err := device.Open(devicetest.Fast(), device.Options{})
+	d, err := device.Open(devicetest.Fast(), device.Options{Deterministic: true})
 	require.NoError(t, err)
 	defer d.Close()
 	net, err := nn.Build(d, Inception(64, 96, 128, 16, 32, 32), tensor.Shape{192, 28, 28}, 1)

@@ -82,9 +82,11 @@ void taps(const Filter& f, bool turned, F visit) {
     });
 }
 
+bool is_dense(const Filter& f, Type type, bool turned) { return type == Type::f32 && f.format == CUDNN_TENSOR_NHWC && !turned; }
+
 Dense read_filter(const void* host, const Filter& f, Type type, bool turned, Math math) {
     Dense w;
-    if (type == Type::f32 && math == Math::f32 && f.format == CUDNN_TENSOR_NHWC && !turned) {
+    if (is_dense(f, type, turned) && math == Math::f32) {
         w.data = const_cast<float*>(static_cast<const float*>(host));
         return w;
     }
@@ -232,12 +234,18 @@ void run_data(const Problem& p, Math math, bool backwards, const void* w, const 
 void run_filter(const Problem& p, Math math, bool backwards, const void* x, const void* dy, void* dw, const Epilogue& e) {
     const Geometry& g = p.g;
     const Dense in = read(x, p.x, p.type, math), diff = read(dy, p.y, p.type, math);
-    std::vector<float> sums(size_t(elements(p.w)));
+    Dense sums;
+    if (is_dense(p.w, p.type, g.turned) && e.alpha == 1 && e.beta == 0) {
+        sums.data = static_cast<float*>(dw);
+    } else {
+        sums.copy.resize(size_t(elements(p.w)));
+        sums.data = sums.copy.data();
+    }
     const int64_t maps = g.m / g.groups;
     for (int64_t group = 0; group < g.groups; group++)
         gemm_all(maps, g.taps(), g.n * g.p * g.q, strided(diff.data + group * maps, g.m, 1), windows_by_tap(g, in.data, group), backwards,
-                 sums.data() + group * maps * g.taps(), g.taps());
-    taps(p.w, g.turned, [&](int64_t from, int64_t to) { blend(dw, p.type, to, sums[size_t(from)], e.alpha, e.beta); });
+                 sums.data + group * maps * g.taps(), g.taps());
+    if (!sums.copy.empty()) taps(p.w, g.turned, [&](int64_t from, int64_t to) { blend(dw, p.type, to, sums.data[from], e.alpha, e.beta); });
 }
 
 }  // namespace nn

@@ -19,7 +19,7 @@ bool is_float(Type);
 
 enum class Op : uint8_t {
     add, sub, mul, mul_hi, mul_wide, mad, mad_hi, mad_wide, mul24, mad24, sad, div, rem, min, max, abs, neg,
-    add_carry, sub_carry,
+    add_carry, sub_carry, mad_carry, mad_hi_carry,
     and_, or_, xor_, not_, cnot, shl, shr, shf_l, shf_r, bfe, bfi, brev, clz, popc, bfind, prmt, lop3, dp4a,
     fma, sqrt, rsqrt, rcp, ex2, lg2, sin, cos, tanh, copysign, testp,
     mov, pack, unpack, selp, slct, set, setp, cvt, cvt_pack, clock,

@@ -45,7 +45,7 @@ constexpr OpName plain_names[] = {
     {"neg", Op::neg, 1}, {"and", Op::and_, 2}, {"or", Op::or_, 2}, {"xor", Op::xor_, 2}, {"not", Op::not_, 1}, {"cnot", Op::cnot, 1},
     {"fma", Op::fma, 3}, {"sqrt", Op::sqrt, 1}, {"rsqrt", Op::rsqrt, 1}, {"rcp", Op::rcp, 1}, {"ex2", Op::ex2, 1}, {"lg2", Op::lg2, 1},
     {"sin", Op::sin, 1}, {"cos", Op::cos, 1}, {"tanh", Op::tanh, 1}, {"copysign", Op::copysign, 2}, {"brev", Op::brev, 1},
-    {"addc", Op::add_carry, 2}, {"subc", Op::sub_carry, 2},
+    {"addc", Op::add_carry, 2}, {"subc", Op::sub_carry, 2}, {"madc", Op::mad_carry, 3},
 };
 
 bool take_round(Mods& m, Spec& s) {
@@ -270,7 +270,9 @@ void Parser::decode(const Token& name, Instr& i) {
         size_t n = plain.sources;
         if (op == "add" || op == "sub") {
             if (m.take("cc")) s.op = op == "add" ? Op::add_carry : Op::sub_carry, s.carry_out = true;
-        } else if (op == "addc" || op == "subc") {
+        } else if (op == "mad") {
+            s.carry_out = m.take("cc");
+        } else if (op == "addc" || op == "subc" || op == "madc") {
             s.carry_in = true, s.carry_out = m.take("cc");
         }
         s.ftz = m.take("ftz"), s.sat = m.take("sat"), s.relu = m.take("relu");
@@ -296,9 +298,13 @@ void Parser::decode(const Token& name, Instr& i) {
         if (real && t == Type::f64 && s.ftz && !(rough && (op == "rcp" || op == "rsqrt"))) unknown(name);
         if (s.ftz && half && (t == Type::bf16 || t == Type::bf16x2) && op != "ex2") unknown(name);
         if (op == "mad" && real) s.op = Op::fma;
-        if (op == "mul" || op == "mad") {
+        bool carries = s.carry_in || s.carry_out;
+        if (carries && (real || s.sat)) unknown(name);
+        if (op == "mul" || op == "mad" || op == "madc") {
             if (!real && int(hi) + int(lo) + int(wide) != 1) unknown(name);
-            if (hi) s.op = op == "mul" ? Op::mul_hi : Op::mad_hi;
+            if (carries && wide) unknown(name);
+            if (carries) s.op = Op::mad_carry;
+            if (hi) s.op = carries ? Op::mad_hi_carry : op == "mul" ? Op::mul_hi : Op::mad_hi;
             if (wide) s.op = op == "mul" ? Op::mul_wide : Op::mad_wide;
         } else if (op == "mul24" || op == "mad24") {
             if (hi == lo || wide || (hi && op == "mad24")) unknown(name);

@@ -72,13 +72,15 @@ std::vector<Token> lex(std::string_view text) {
             i += 2;
         } else if (std::isdigit(static_cast<unsigned char>(c))) {
             size_t from = i;
-            while (i < n && (in_word(text[i]) || ((text[i] == '+' || text[i] == '-') && (text[i - 1] == 'e' || text[i - 1] == 'E') &&
+            // directives may touch (.reg.b32); the parts of an instruction's name belong together
+            while (i < n && !(c == '.' && i > from && text[i] == '.') && (in_word(text[i]) || ((text[i] == '+' || text[i] == '-') && (text[i - 1] == 'e' || text[i - 1] == 'E') &&
                                                   text.substr(from, i - from).find('.') != text.npos)))
                 i++;
             tokens.push_back(number(text.substr(from, i - from), line));
         } else if (starts_word(c)) {
             size_t from = i;
-            while (i < n && (in_word(text[i]) || (text.substr(i, 2) == "::" && i + 2 < n && in_word(text[i + 2])))) i += text[i] == ':' ? 2 : 1;
+            // directives may touch (.reg.b32); the parts of an instruction's name belong together
+            while (i < n && !(c == '.' && i > from && text[i] == '.') && (in_word(text[i]) || (text.substr(i, 2) == "::" && i + 2 < n && in_word(text[i + 2])))) i += text[i] == ':' ? 2 : 1;
             tokens.push_back({Token::word, text.substr(from, i - from), 0, line});
         } else if (c == '"') {
             size_t from = ++i;

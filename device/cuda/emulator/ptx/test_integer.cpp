@@ -96,6 +96,21 @@ TEST(integer_carry) {
     });
 }
 
+TEST(integer_carry_of_products) {
+    // a 64-bit product and sum in words
+    EXPECT(".reg .b32 %lo; mad.lo.cc.u32 %lo, %a, %b, %c; madc.hi.u32 %d, %a, %b, %e;", "u32", (Names{"u32", "u32", "u32", "u32"}), [](const Row& r) {
+        return ((r[0] * r[1] + (r[3] << 32 | r[2])) >> 32) & 0xFFFFFFFF;
+    });
+    EXPECT(".reg .b32 %lo<2>; mad.hi.cc.s32 %lo0, %a, %b, %c; madc.lo.cc.s32 %lo1, %a, %e, %c; addc.u32 %d, 0, 0;", "u32", (Names{"s32", "s32", "s32", "s32"}), [](const Row& r) {
+        uint64_t first = (uint64_t((int64_t(int32_t(r[0])) * int32_t(r[1])) >> 32) & 0xFFFFFFFF) + r[2];
+        uint64_t second = (r[0] * r[3] & 0xFFFFFFFF) + r[2] + (first >> 32);
+        return second >> 32;
+    });
+    EXPECT(".reg .b64 %lo; mad.lo.cc.u64 %lo, %a, %b, %c; madc.hi.u64 %d, %a, %b, %e;", "u64", (Names{"u64", "u64", "u64", "u64"}), [](const Row& r) {
+        return uint64_t(((unsigned __int128)(r[0]) * r[1] + ((unsigned __int128)(r[3]) << 64 | r[2])) >> 64);
+    });
+}
+
 TEST(integer_logic) {
     for (int bits : {16, 32, 64}) {
         Kind k{"", bits, false};

@@ -48,16 +48,19 @@ template <class T> INLINE T clamp_sub(T a, T b) {
 }
 
 // Division by zero is undefined in PTX; GPUs give all ones, and the dividend as remainder.
+// Up to 32 bits the quotient of doubles, truncated, is exact, and vectorises.
 template <class T> INLINE T quotient(T a, T b) {
-    if (b == 0) return T(~T(0));
-    if (negative_possible<T> && b == T(-1)) return sub<T>(0, a);
-    return T(a / b);
+    if constexpr (sizeof(T) < 8) {
+        double q = double(a) / double(b == 0 ? T(1) : b);
+        return b == 0 ? T(~T(0)) : T(int64_t(q));
+    } else {
+        if (b == 0) return T(~T(0));
+        if (negative_possible<T> && b == T(-1)) return sub<T>(0, a);
+        if ((natural<T>(a) | natural<T>(b)) >> 32 == 0) return T(uint32_t(a) / uint32_t(b));
+        return T(a / b);
+    }
 }
-template <class T> INLINE T remainder(T a, T b) {
-    if (b == 0) return a;
-    if (negative_possible<T> && b == T(-1)) return 0;
-    return T(a % b);
-}
+template <class T> INLINE T remainder(T a, T b) { return b == 0 ? a : sub<T>(a, mul<T>(quotient(a, b), b)); }
 
 // Shifts by the width or more empty the register (or fill it with the sign).
 template <class T> INLINE T shl(T a, uint32_t n) {
@@ -241,21 +244,24 @@ void run_dp4a(Warp& w, const Instr& i, uint32_t mask) {
 }
 
 // The carry flag of a subtraction is the borrow.
-template <class T, bool Subtract, bool In, bool Out>
+template <class T, Op O, bool In, bool Out>
 void run_carry(Warp& w, const Instr& i, uint32_t mask) {
-    const T *a = at<T>(w, i.a), *b = at<T>(w, i.b);
-    T* d = at<T>(w, i.d);
+    using U = natural<T>;
+    constexpr bool mad = O == Op::mad_carry || O == Op::mad_hi_carry;
+    const T *a = at<T>(w, i.a), *b = at<T>(w, i.b), *c = mad ? at<T>(w, i.c) : a;
+    U* d = at<U>(w, i.d);
     uint32_t flags = *at<uint32_t>(w, carry_slot), out = flags;
     for (uint32_t l = 0; l < lanes; l++) {
         if (!(mask >> l & 1)) continue;
-        T x, y;
+        U x, y, p = U(a[l]), q = U(b[l]);
+        if (mad) p = O == Op::mad_carry ? U(mul<T>(a[l], b[l])) : U(high<T>(a[l], b[l])), q = U(c[l]);
         bool carry = In && (flags >> l & 1), first, second;
-        if (Subtract) {
-            first = __builtin_sub_overflow(a[l], b[l], &x);
-            second = __builtin_sub_overflow(x, T(carry), &y);
+        if (O == Op::sub_carry) {
+            first = __builtin_sub_overflow(p, q, &x);
+            second = __builtin_sub_overflow(x, U(carry), &y);
         } else {
-            first = __builtin_add_overflow(a[l], b[l], &x);
-            second = __builtin_add_overflow(x, T(carry), &y);
+            first = __builtin_add_overflow(p, q, &x);
+            second = __builtin_add_overflow(x, U(carry), &y);
         }
         d[l] = y;
         out = (out & ~(1u << l)) | uint32_t(first || second) << l;
@@ -263,10 +269,10 @@ void run_carry(Warp& w, const Instr& i, uint32_t mask) {
     if (Out) *at<uint32_t>(w, carry_slot) = out;
 }
 
-template <class T, bool Subtract>
+template <class T, Op O>
 Fn carry(const Spec& s) {
-    if (s.carry_in) return s.carry_out ? run_carry<T, Subtract, true, true> : run_carry<T, Subtract, true, false>;
-    return run_carry<T, Subtract, false, true>;
+    if (s.carry_in) return s.carry_out ? run_carry<T, O, true, true> : run_carry<T, O, true, false>;
+    return run_carry<T, O, false, true>;
 }
 
 template <class T>
@@ -297,8 +303,10 @@ Fn arithmetic(const Spec& s) {
     if constexpr (sizeof(T) > 2) {
         if (s.op == Op::bfe) return run_bfe<T>;
         if (s.op == Op::bfind) return s.amount ? run_bfind_amount<T> : run_bfind<T>;
-        if (s.op == Op::add_carry) return carry<natural<T>, false>(s);
-        if (s.op == Op::sub_carry) return carry<natural<T>, true>(s);
+        if (s.op == Op::add_carry) return carry<T, Op::add_carry>(s);
+        if (s.op == Op::sub_carry) return carry<T, Op::sub_carry>(s);
+        if (s.op == Op::mad_carry) return carry<T, Op::mad_carry>(s);
+        if (s.op == Op::mad_hi_carry) return carry<T, Op::mad_hi_carry>(s);
     }
     if constexpr (negative_possible<T>) {
         if (s.op == Op::abs) return run_abs<T>;
