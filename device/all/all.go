@@ -1,4 +1,3 @@
-// Package all registers every device of this build: import it for its side effect, then use device.Open.
 package all
 
 import (
