@@ -9,7 +9,7 @@ import (
 )
 
 // ErrAbsent says that this program was built without CUDA.
-var ErrAbsent = errors.New("this build is pure Go; the CUDA build is being made (docs/status.md says how far it is)")
+var ErrAbsent = errors.New("this build is pure Go; `make cuda` makes one with CUDA (docs/cuda.md)")
 
 func init() {
 	device.Register(device.Driver{Name: "cuda", Preference: 10, Open: func(int, device.Options) (device.Device, error) {
