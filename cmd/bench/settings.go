@@ -1,0 +1,155 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"fovea/cmd/internal/cli"
+	"fovea/nn/zoo"
+)
+
+// settings is everything the user may choose.
+type settings struct {
+	training bool
+	// precision is that of arithmetic, for our devices (see open) and the peer: fp32, tf32 or bf16. It is no flag until
+	// devices offer more than the first.
+	precision string
+	models    []zoo.Model
+	batch     int
+	devices   []string
+	threads   int
+	steps     int
+	ops       bool
+	peer      *peer
+	json      bool
+	plot      string
+}
+
+const about = `bench measures networks: images per second, arithmetic per second and its share of what the device can do at best,
+memory. The best is measured first: a large matrix product for arithmetic, a large copy for bandwidth.
+
+Usage: bench [flags]
+
+A training step is forward pass, cross-entropy, backward pass and update (SGD with momentum 0.9 and weight decay 5e-4;
+Adam for the MNIST networks), an inference step a forward pass, on one batch of random numbers that stays on the device.
+--steps of them are timed, after some that are not; short ones in groups of at least 20 ms. Arithmetic is counted as that
+of direct convolution, whatever a device does instead: 2 for a multiplication and its addition.
+
+Examples:
+  bench --work infer --models alexnet,resnet18 --batch 16 --devices cpu --threads 2
+        a table, one row for each network and device
+  bench --work train --models resnet50 --ops --json
+        every distinct layer, forward and backward, one JSON line each
+  bench --work train --models resnet18 --peer pytorch
+        PyTorch in all its settings on the same work, in turns with ours, and the ratio
+  bench --models vgg16 --ops --plot roofline.svg
+        where each layer stands below the roof of arithmetic and bandwidth
+
+Flags:
+`
+
+// maxBatch bounds what a typing mistake can make a network allocate.
+const maxBatch = 1 << 16
+
+// parse reads the command line.
+func parse(args []string, stdout io.Writer) (*settings, error) {
+	s := &settings{precision: "fp32"}
+	var work, models, devices, peer string
+	f := cli.NewFlags("bench")
+	f.StringVar(&work, "work", "train", "`work` to measure: train or infer")
+	f.StringVar(&models, "models", "resnet18", "`networks`, with commas between: "+strings.Join(zoo.Names(), ", "))
+	f.IntVar(&s.batch, "batch", 0, "samples in a batch; 0: 200 for the MNIST networks, 4 to 16 for the others")
+	f.StringVar(&devices, "devices", "cpu", "`devices`, with commas between: cpu,cuda:0")
+	f.IntVar(&s.threads, "threads", 0, "processors to use; 0: all")
+	f.IntVar(&s.steps, "steps", 7, "times each thing is timed")
+	f.BoolVar(&s.ops, "ops", false, "measure every distinct layer of the networks instead of whole steps")
+	f.StringVar(&peer, "peer", "", "`framework` to compare with, through python3 or what FOVEA_PEER_PYTHON names: pytorch, onnxruntime")
+	f.BoolVar(&s.json, "json", false, "print JSON lines instead of a table")
+	f.StringVar(&s.plot, "plot", "", "`file`.png or .svg for a picture of the roofline")
+	rest, err := cli.Parse(f, about, args, stdout)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		return nil, cli.Usagef("%q: expected flags only", rest[0])
+	}
+	if work != "train" && work != "infer" {
+		return nil, cli.Usagef("--work: %q, expected train or infer", work)
+	}
+	s.training = work == "train"
+	if s.devices, err = list("devices", devices); err != nil {
+		return nil, err
+	}
+	names, err := list("models", models)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		m, err := zoo.Find(name)
+		if err != nil {
+			return nil, cli.Usagef("--models: %w", err)
+		}
+		s.models = append(s.models, m)
+	}
+	if peer != "" {
+		if s.peer, err = s.findPeer(peer); err != nil {
+			return nil, err
+		}
+	}
+	if s.threads == 0 {
+		s.threads = runtime.GOMAXPROCS(0)
+	}
+	return s, s.check()
+}
+
+// list reads names with commas between.
+func list(flag, text string) ([]string, error) {
+	var names []string
+	for _, name := range strings.Split(text, ",") {
+		name = strings.TrimSpace(name)
+		switch {
+		case name == "":
+			return nil, cli.Usagef("--%s: %q, expected names with commas between", flag, text)
+		case slices.Contains(names, name):
+			return nil, cli.Usagef("--%s: %s twice", flag, name)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// check refuses what cannot be meant.
+func (s *settings) check() error {
+	if err := cmp.Or(cli.AtLeast("batch", s.batch, 0), cli.AtLeast("steps", s.steps, 1)); err != nil {
+		return err
+	}
+	if s.batch > maxBatch {
+		return cli.Usagef("--batch: %d, expected at most %d", s.batch, maxBatch)
+	}
+	if extension := strings.ToLower(filepath.Ext(s.plot)); s.plot != "" && extension != ".png" && extension != ".svg" {
+		return cli.Usagef("--plot: %q, expected a name that ends in .png or .svg", s.plot)
+	}
+	if folder, err := os.Stat(filepath.Dir(s.plot)); s.plot != "" && (err != nil || !folder.IsDir()) { // before minutes are spent
+		return fmt.Errorf("--plot %s: no folder %s", s.plot, filepath.Dir(s.plot))
+	}
+	return nil
+}
+
+func (s *settings) work() string {
+	if s.training {
+		return "train"
+	}
+	return "infer"
+}
+
+// usualBatch is what each network is measured with unless --batch says otherwise: as much as keeps two cores busy for
+// some tenths of a second.
+var usualBatch = map[string]int{"mlp": 200, "cnn-small": 200, "cnn-large": 200, "alexnet": 16, "resnet18": 16, "vgg16": 4}
+
+func (s *settings) batchOf(model string) int { return cmp.Or(s.batch, usualBatch[model], 8) }
