@@ -41,7 +41,7 @@ struct Spec {
     Type type = Type::none, from = Type::none;  // from: the source of cvt, set, slct; width of a register for ld and st
     Round round = Round::nearest;
     bool ftz = false, sat = false, nan = false, xorsign = false, absolute = false, relu = false, integer = false, three = false;
-    bool carry_in = false, carry_out = false, wrap = false, amount = false, relaxed = false;
+    bool carry_in = false, carry_out = false, wrap = false, amount = false;
     Compare compare{};
     Space space{};
     Atomic atomic{};
@@ -67,16 +67,15 @@ struct Instr {
     uint32_t guard = 0, flip = 0;         // active lanes: the mask at guard, xor flip
     uint32_t d = 0, a = 0, b = 0, c = 0;  // operands
     uint32_t e = 0;                       // second destination, or members of a together
-    uint32_t extra = 0;                   // first of the operands in Function::extra: vectors, branch targets, arguments
-    uint32_t target = 0;                  // pc, called function, or index of the cached extent
+    uint32_t extra = 0;                   // first of the operands in Function::extra: elements of vectors, branch targets
+    uint32_t target = 0;                  // pc, index of the call or of the cached extent, second result of shfl and match
     int32_t line = 0;
     int64_t offset = 0;                   // of an address, or an immediate
     Flow flow = Flow::plain;
-    uint8_t count = 1;                    // elements of a vector
     uint8_t bytes = 0;                    // of an element in memory, of cvt's destination register
     uint8_t width = 0;                    // of an address register, of cvt's source register
     uint8_t mode = 0;                     // what the function makes of it
-    bool write = false, relaxed = false;
+    bool relaxed = false;                 // a volatile or ordered access; a barrier that other instructions may complete
 };
 
 struct Copy {
@@ -98,7 +97,7 @@ struct Fill {
 
 enum class Special : uint8_t {
     tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z, laneid, warpid, nwarpid,
-    smid, nsmid, gridid, lanemask_eq, lanemask_le, lanemask_lt, lanemask_ge, lanemask_gt, dynamic_smem_size, total_smem_size, count
+    smid, nsmid, gridid, lanemask_eq, lanemask_le, lanemask_lt, lanemask_ge, lanemask_gt, dynamic_smem_size, total_smem_size
 };
 
 constexpr uint32_t lanes = 32;

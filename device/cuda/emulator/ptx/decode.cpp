@@ -636,7 +636,7 @@ void Parser::decode(const Token& name, Instr& i) {
         s.from = bits_of(width ? width : std::max<size_t>(2, size_of(t)));
         i.extra = uint32_t(f->extra.size());
         f->extra.insert(f->extra.end(), slots.begin(), slots.end());
-        i.count = s.elements, i.bytes = uint8_t(size_of(t)), i.write = !load, i.mode = uint8_t(space);
+        i.bytes = uint8_t(size_of(t)), i.mode = uint8_t(space);
         i.target = parts.cached++;
         return finish();
     }
@@ -660,7 +660,7 @@ void Parser::decode(const Token& name, Instr& i) {
         address(o[first], i, space);
         i.b = source(o[first + 1], t);
         if (s.atomic == Atomic::cas) i.c = source(o[first + 2], t);
-        i.bytes = uint8_t(size_of(t)), i.write = true, i.mode = uint8_t(space);
+        i.bytes = uint8_t(size_of(t)), i.mode = uint8_t(space);
         i.target = parts.cached++;
         return finish();
     }

@@ -1,5 +1,10 @@
 // PTX as nvcc writes it, parsed and executed on the host: a Module holds the kernels of one text, run executes one launch.
 // Nothing here knows the CUDA driver: memory is what a Memory says it is, and device addresses are not host addresses.
+//
+// Known are integer, f32, f64, f16 and bf16 arithmetic with its roundings, conversions, all state spaces, atomics, shuffles, votes,
+// matches, barriers, direct calls and branch tables. Not known, and an error with name and line when met: mma and wgmma, textures
+// and surfaces, cp.async and mbarrier, clusters, bar.red and bar.arrive, redux, eight-bit floats, indirect calls, recursion.
+// The approximate functions are exact to the host's library; the value of NaNs is canonical; lanes of a warp run in step.
 #pragma once
 
 #include <cstddef>
@@ -103,6 +108,7 @@ struct Traffic {
 };
 
 struct Fault {
+    // launch: refused, nothing ran. barrier: lanes or warps that wait for others in vain, or read a lane that does not take part.
     enum Kind { launch, address, alignment, barrier, race, trap, limit } kind;
     std::string what;                 // whole sentence: kernel, line of the PTX, block, thread, what happened
     int line;

@@ -75,7 +75,6 @@ void Runner::set_specials(const Function& f, uint8_t* frame_of) {
             case Special::lanemask_ge: v = ~((1u << l) - 1); break;
             case Special::dynamic_smem_size: v = uint32_t(launch.dynamic_shared); break;
             case Special::total_smem_size: v = uint32_t(shared_bytes); break;
-            case Special::count: break;
             }
             to[l] = v;
         }
@@ -87,7 +86,7 @@ void Runner::enter(const Function& f, uint8_t* frame_of, uint32_t local_at, bool
         const uint32_t ones = everyone, none = 0;
         std::memcpy(frame_of, &ones, sizeof ones);
         std::memcpy(frame_of + carry_slot, &none, sizeof none);
-        std::memcpy(frame_of + f.image_at, f.image.data(), f.image.size());
+        if (!f.image.empty()) std::memcpy(frame_of + f.image_at, f.image.data(), f.image.size());
         const Code& code = *worker->kernel->code;
         for (auto& fill : f.fills) {
             uint64_t v = fill.value;
@@ -288,7 +287,7 @@ Runner::State Runner::run() {
             for (uint32_t l = 0; l < lanes; l++) {
                 if (!(m >> l & 1)) continue;
                 uint32_t index = read_mask(frame, i.a + l * 4);
-                if (index >= uint64_t(i.offset)) trouble(Fault::launch, int(l), "brx.idx %u of a table of %lld branches", index, (long long)i.offset);
+                if (index >= uint64_t(i.offset)) trouble(Fault::trap, int(l), "brx.idx %u of a table of %lld branches", index, (long long)i.offset);
                 put(function->extra[i.extra + index], 1u << l, false);
             }
             if (active & ~m) put(pc + 1, active & ~m, false);

@@ -5,7 +5,7 @@ namespace ptx {
 namespace {
 
 INLINE void check_member(uint32_t l, uint32_t members, const char* what) {
-    if (!(members >> l & 1)) trouble(Fault::launch, int(l), "%s by a lane that its member mask 0x%08x leaves out", what, members);
+    if (!(members >> l & 1)) trouble(Fault::barrier, int(l), "%s by a lane that its member mask 0x%08x leaves out", what, members);
 }
 
 template <Shuffle S>
@@ -28,7 +28,7 @@ void run_shfl(Warp& w, const Instr& i, uint32_t mask) {
         default: from = lowest | (by & ~segment), in = from <= highest; break;
         }
         if (!in) from = lane;
-        if (!(mask >> from & 1)) trouble(Fault::launch, lane, "shfl.sync reads lane %d, which does not take part (lanes 0x%08x do): the value is undefined", from, mask);
+        if (!(mask >> from & 1)) trouble(Fault::barrier, lane, "shfl.sync reads lane %d, which does not take part (lanes 0x%08x do): the value is undefined", from, mask);
         inside |= uint32_t(in) << l;
         if (d) d[l] = a[from];
     }
