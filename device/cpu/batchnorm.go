@@ -6,17 +6,25 @@ import (
 	"fovea/device"
 )
 
-// eachChannel divides the channels of x among the workers; rows(c, ...) visits a channel's stretches of memory.
-func (d *Device) eachChannel(x *device.Tensor, do func(c int, rows func(visit func(from, to int)))) {
+// maps is a tensor seen as [outer, channels, inner]: channel c has one stretch of memory for each of outer.
+type maps struct{ outer, channels, inner int }
+
+func mapsOf(x *device.Tensor) maps {
 	outer, channels, inner := device.Channels(x.Shape)
-	d.divide(channels, 4*outer*inner, func(_, first, last int) {
+	return maps{outer, channels, inner}
+}
+
+// count is the number of elements in a channel.
+func (m maps) count() float64 { return float64(m.outer * m.inner) }
+
+// of is channel c's stretch number n of x.
+func (m maps) of(x []float32, c, n int) []float32 { return x[(n*m.channels+c)*m.inner:][:m.inner] }
+
+// eachChannel divides the channels among the workers.
+func (d *Device) eachChannel(m maps, do func(c int)) {
+	d.divide(m.channels, 4*m.outer*m.inner, func(_, first, last int) {
 		for c := first; c < last; c++ {
-			do(c, func(visit func(from, to int)) {
-				for n := range outer {
-					at := (n*channels + c) * inner
-					visit(at, at+inner)
-				}
-			})
+			do(c)
 		}
 	})
 }
@@ -24,34 +32,36 @@ func (d *Device) eachChannel(x *device.Tensor, do func(c int, rows func(visit fu
 // BatchNorm implements device.Normalisation. The variance is taken about the mean in a second pass: the difference of
 // sums of squares would cancel.
 func (d *Device) BatchNorm(y, mean, invStd, runningMean, runningVar, x, scale, shift *device.Tensor, s device.BatchNormSpec) error {
-	in, out := floats(x), floats(y)
-	outer, _, inner := device.Channels(x.Shape)
-	m := float64(outer * inner)
-	d.eachChannel(x, func(c int, rows func(func(from, to int))) {
+	in, out, m := floats(x), floats(y), mapsOf(x)
+	d.eachChannel(m, func(c int) {
 		sum, squares := 0.0, 0.0
-		rows(func(from, to int) { sum += total(in[from:to]) })
-		mu := sum / m
-		rows(func(from, to int) {
+		for n := range m.outer {
+			sum += total(m.of(in, c, n))
+		}
+		mu := sum / m.count()
+		for n := range m.outer {
 			part := 0.0
-			for _, v := range in[from:to] {
+			for _, v := range m.of(in, c, n) {
 				e := float64(v) - mu
 				part += e * e
 			}
 			squares += part
-		})
-		variance := squares / m
-		inv := 1 / math.Sqrt(variance+s.Epsilon)
-		rows(func(from, to int) {
-			normalise(out[from:to], in[from:to], mu, float64(floats(scale)[c])*inv, floats(shift)[c])
-		})
-		floats(mean)[c], floats(invStd)[c] = float32(mu), float32(inv)
-		running := func(t *device.Tensor, v float64) {
-			floats(t)[c] = float32((1-s.Momentum)*float64(floats(t)[c]) + s.Momentum*v)
 		}
-		running(runningMean, mu)
-		running(runningVar, squares/(m-1))
+		inv := 1 / math.Sqrt(squares/m.count()+s.Epsilon)
+		factor := float64(floats(scale)[c]) * inv
+		for n := range m.outer {
+			normalise(m.of(out, c, n), m.of(in, c, n), mu, factor, floats(shift)[c])
+		}
+		floats(mean)[c], floats(invStd)[c] = float32(mu), float32(inv)
+		floats(runningMean)[c] = moved(floats(runningMean)[c], mu, s.Momentum)
+		floats(runningVar)[c] = moved(floats(runningVar)[c], squares/(m.count()-1), s.Momentum)
 	})
 	return nil
+}
+
+// moved is a running statistic after one more batch.
+func moved(running float32, batch, momentum float64) float32 {
+	return float32((1-momentum)*float64(running) + momentum*batch)
 }
 
 // normalise is y = (x - mean)*factor + shift; the difference is taken in float64, in which a large mean loses nothing.
@@ -64,62 +74,64 @@ func normalise(y, x []float32, mean, factor float64, shift float32) {
 
 // BatchNormBackward implements device.Normalisation.
 func (d *Device) BatchNormBackward(dx, dscale, dshift, dy, x, scale, mean, invStd *device.Tensor) error {
-	in, grad, out := floats(x), floats(dy), floats(dx)
-	outer, _, inner := device.Channels(x.Shape)
-	m := float64(outer * inner)
-	d.eachChannel(x, func(c int, rows func(func(from, to int))) {
+	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
+	d.eachChannel(m, func(c int) {
 		mu, inv := float64(floats(mean)[c]), float64(floats(invStd)[c])
-		sum, product := channelSums(rows, grad, in, mu, inv)
-		factor := float64(floats(scale)[c]) * inv
-		rows(func(from, to int) {
-			for i := from; i < to; i++ {
-				xhat := (float64(in[i]) - mu) * inv
-				out[i] = float32(factor * (float64(grad[i]) - sum/m - xhat*product/m))
+		sum, product := m.sums(grad, in, c, mu, inv)
+		factor, each, slope := float64(floats(scale)[c])*inv, sum/m.count(), product/m.count()
+		for n := range m.outer {
+			xs, gs, to := m.of(in, c, n), m.of(grad, c, n), m.of(out, c, n)
+			for i, v := range xs {
+				xhat := (float64(v) - mu) * inv
+				to[i] = float32(factor * (float64(gs[i]) - each - xhat*slope))
 			}
-		})
+		}
 		floats(dscale)[c], floats(dshift)[c] = float32(product), float32(sum)
 	})
 	return nil
 }
 
-// channelSums are the sums of dy and of dy*xhat over a channel.
-func channelSums(rows func(func(from, to int)), dy, x []float32, mean, invStd float64) (sum, product float64) {
-	rows(func(from, to int) {
+// sums are the sums of dy and of dy*xhat over a channel.
+func (m maps) sums(dy, x []float32, c int, mean, invStd float64) (sum, product float64) {
+	for n := range m.outer {
+		xs, gs := m.of(x, c, n), m.of(dy, c, n)
 		s, p := 0.0, 0.0
-		for i := from; i < to; i++ {
-			g := float64(dy[i])
+		for i, v := range xs {
+			g := float64(gs[i])
 			s += g
-			p += g * (float64(x[i]) - mean)
+			p += g * (float64(v) - mean)
 		}
 		sum += s
 		product += p * invStd
-	})
+	}
 	return sum, product
 }
 
 // BatchNormInfer implements device.Normalisation.
 func (d *Device) BatchNormInfer(y, x, scale, shift, mean, variance *device.Tensor, s device.BatchNormSpec) error {
-	d.eachChannel(x, func(c int, rows func(func(from, to int))) {
+	m := mapsOf(x)
+	d.eachChannel(m, func(c int) {
 		factor := float64(floats(scale)[c]) / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)
-		rows(func(from, to int) {
-			normalise(floats(y)[from:to], floats(x)[from:to], float64(floats(mean)[c]), factor, floats(shift)[c])
-		})
+		for n := range m.outer {
+			normalise(m.of(floats(y), c, n), m.of(floats(x), c, n), float64(floats(mean)[c]), factor, floats(shift)[c])
+		}
 	})
 	return nil
 }
 
 // BatchNormInferBackward implements device.Normalisation.
 func (d *Device) BatchNormInferBackward(dx, dscale, dshift, dy, x, scale, mean, variance *device.Tensor, s device.BatchNormSpec) error {
-	in, grad, out := floats(x), floats(dy), floats(dx)
-	d.eachChannel(x, func(c int, rows func(func(from, to int))) {
+	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
+	d.eachChannel(m, func(c int) {
 		inv := 1 / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)
-		sum, product := channelSums(rows, grad, in, float64(floats(mean)[c]), inv)
+		sum, product := m.sums(grad, in, c, float64(floats(mean)[c]), inv)
 		factor := float32(float64(floats(scale)[c]) * inv)
-		rows(func(from, to int) {
-			for i := from; i < to; i++ {
-				out[i] = grad[i] * factor
+		for n := range m.outer {
+			to := m.of(out, c, n)
+			for i, g := range m.of(grad, c, n) {
+				to[i] = g * factor
 			}
-		})
+		}
 		floats(dscale)[c], floats(dshift)[c] = float32(product), float32(sum)
 	})
 	return nil
