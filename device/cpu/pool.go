@@ -6,16 +6,20 @@ import "fovea/device"
 func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 	g := newPooling(y, x, s)
 	from, to := floats(x), floats(y)
-	d.divide(g.maps, g.outHeight*g.outWidth*g.Window[0]*g.Window[1], func(_, first, last int) {
+	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
-			plane, out := from[m*g.height*g.width:][:g.height*g.width], to[m*g.outHeight*g.outWidth:]
-			g.eachWindow(func(at int, w window) {
-				if g.Kind == device.AveragePool {
-					out[at] = float32(w.sum(plane, g.width) / float64(w.counted))
-				} else {
-					out[at] = plane[w.chosen(plane, g.width, g.Kind)]
+			plane, out := g.input(from, m), g.output(to, m)
+			at := 0
+			for _, row := range g.rows {
+				for _, col := range g.cols {
+					if g.Kind == device.AveragePool {
+						out[at] = float32(g.sum(plane, row, col) / g.divisor(row, col))
+					} else {
+						out[at] = plane[g.chosen(plane, row, col)]
+					}
+					at++
 				}
-			})
+			}
 		}
 	})
 	return nil
@@ -25,82 +29,99 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) error {
 	g := newPooling(y, x, s)
 	from, in, to := floats(dy), floats(x), floats(dx)
-	d.divide(g.maps, g.outHeight*g.outWidth*g.Window[0]*g.Window[1], func(_, first, last int) {
+	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
-			plane := in[m*g.height*g.width:][:g.height*g.width]
-			out := to[m*g.height*g.width:][:g.height*g.width]
-			grad := from[m*g.outHeight*g.outWidth:]
+			plane, out, grad := g.input(in, m), g.input(to, m), g.output(from, m)
 			clear(out)
-			g.eachWindow(func(at int, w window) {
-				if g.Kind == device.AveragePool {
-					w.add(out, g.width, grad[at]/float32(w.counted))
-				} else {
-					out[w.chosen(plane, g.width, g.Kind)] += grad[at]
+			at := 0
+			for _, row := range g.rows {
+				for _, col := range g.cols {
+					if g.Kind == device.AveragePool {
+						g.add(out, row, col, grad[at]/float32(g.divisor(row, col)))
+					} else {
+						out[g.chosen(plane, row, col)] += grad[at]
+					}
+					at++
 				}
-			})
+			}
 		}
 	})
 	return nil
 }
 
-// pooling is a pooling's sizes in one place.
+// pooling is a pooling's sizes and windows in one place.
 type pooling struct {
 	device.PoolSpec
-	maps, height, width, outHeight, outWidth int
+	maps, height, width int
+	rows, cols          []span // of the windows, by output row and column
 }
+
+// span is the part [low, high) of an axis that a window sees, and how many elements the mean counts if padding does.
+type span struct{ low, high, counted int }
 
 func newPooling(y, x *device.Tensor, s device.PoolSpec) pooling {
-	return pooling{PoolSpec: s, maps: x.Shape[0] * x.Shape[1], height: x.Shape[2], width: x.Shape[3],
-		outHeight: y.Shape[2], outWidth: y.Shape[3]}
+	g := pooling{PoolSpec: s, maps: x.Shape[0] * x.Shape[1], height: x.Shape[2], width: x.Shape[3],
+		rows: make([]span, y.Shape[2]), cols: make([]span, y.Shape[3])}
+	for p := range g.rows {
+		g.rows[p].low, g.rows[p].high, g.rows[p].counted = s.WindowAt(0, p, g.height)
+	}
+	for q := range g.cols {
+		g.cols[q].low, g.cols[q].high, g.cols[q].counted = s.WindowAt(1, q, g.width)
+	}
+	return g
 }
 
-// window is the part of a map that one output element sees, and the divisor of its mean.
-type window struct{ top, bottom, left, right, counted int }
+func (g *pooling) cost() int { return len(g.rows) * len(g.cols) * g.Window[0] * g.Window[1] }
 
-func (g *pooling) eachWindow(visit func(at int, w window)) {
-	for p := range g.outHeight {
-		top, bottom, rows := g.WindowAt(0, p, g.height)
-		for q := range g.outWidth {
-			left, right, cols := g.WindowAt(1, q, g.width)
-			w := window{top, bottom, left, right, (bottom - top) * (right - left)}
-			if g.CountPadding {
-				w.counted = rows * cols
-			}
-			visit(p*g.outWidth+q, w)
-		}
+func (g *pooling) input(x []float32, m int) []float32 {
+	return x[m*g.height*g.width:][:g.height*g.width]
+}
+
+func (g *pooling) output(y []float32, m int) []float32 {
+	return y[m*len(g.rows)*len(g.cols):][:len(g.rows)*len(g.cols)]
+}
+
+// divisor is what the sum of a window is divided by.
+func (g *pooling) divisor(row, col span) float64 {
+	if g.CountPadding {
+		return float64(row.counted * col.counted)
 	}
+	return float64((row.high - row.low) * (col.high - col.low))
 }
 
 // chosen is the position of the window's first largest (smallest) element, or of its first NaN.
-func (w window) chosen(plane []float32, width int, kind device.PoolKind) int {
-	best := w.top*width + w.left
+func (g *pooling) chosen(plane []float32, row, col span) int {
+	best := row.low*g.width + col.low
 	value := plane[best]
-	for i := w.top; i < w.bottom && value == value; i++ {
-		for j, v := range plane[i*width+w.left : i*width+w.right] {
-			if (kind == device.MaxPool && v > value) || (kind == device.MinPool && v < value) || v != v {
-				best, value = i*width+w.left+j, v
+	largest := g.Kind == device.MaxPool
+	for i := row.low; i < row.high && value == value; i++ {
+		at := i*g.width + col.low
+		for _, v := range plane[at : at+col.high-col.low] {
+			if largest && v > value || !largest && v < value || v != v {
+				best, value = at, v
 				if v != v {
 					break
 				}
 			}
+			at++
 		}
 	}
 	return best
 }
 
-func (w window) sum(plane []float32, width int) float64 {
+func (g *pooling) sum(plane []float32, row, col span) float64 {
 	sum := 0.0
-	for i := w.top; i < w.bottom; i++ {
-		for _, v := range plane[i*width+w.left : i*width+w.right] {
+	for i := row.low; i < row.high; i++ {
+		for _, v := range plane[i*g.width+col.low : i*g.width+col.high] {
 			sum += float64(v)
 		}
 	}
 	return sum
 }
 
-func (w window) add(plane []float32, width int, v float32) {
-	for i := w.top; i < w.bottom; i++ {
-		line := plane[i*width+w.left : i*width+w.right]
+func (g *pooling) add(plane []float32, row, col span, v float32) {
+	for i := row.low; i < row.high; i++ {
+		line := plane[i*g.width+col.low : i*g.width+col.high]
 		for j := range line {
 			line[j] += v
 		}
