@@ -1,8 +1,10 @@
+SHELL := /bin/bash
 # What people and CI run. The pure-Go targets need Go alone; the CUDA ones bring their own compiler and libraries.
-.PHONY: help test race generate train cuda-toolkit kernels cuda emulator test-emulator test-cuda cuda12 gpu-check clean
+.PHONY: help test race generate train cuda-toolkit kernels cuda emulator test-emulator test-cuda cuda-bound cuda12 gpu-check-build gpu-check gpu-check-tests \
+	gpu-check-bench gpu-check-emulated
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/@/' | column -t -s@
 
 test: ## all tests of the pure-Go build
 	go test ./...
@@ -44,3 +46,25 @@ test-emulator: emulator ## the emulated GPU's own tests
 
 test-cuda: kernels build/cuda/lib/libcuda.a emulator ## every suite on cuda:0 of the emulated GPU
 	scripts/test_cuda.sh
+
+cuda-bound: build/cuda/lib/libcuda.a ## every function we call is one of NVIDIA's libraries
+	scripts/cuda_bound.sh
+
+cuda12: kernels emulator ## the CUDA build against CUDA 12's headers, and a few tests of it
+	scripts/cuda_toolkit.sh -12 headers
+	scripts/cuda12.sh
+
+gpu-check-build: kernels build/cuda/lib/libcuda.a ## pack tests and programs for a machine with a GPU and without Go: bin/gpu
+	scripts/gpu_check_build.sh
+
+gpu-check: ## on that machine: every device test, then measurements against PyTorch
+	python3 scripts/gpu_check.py
+
+gpu-check-tests: ## the first half of it
+	python3 scripts/gpu_check.py tests
+
+gpu-check-bench: ## the second; SECONDS_LEFT=570 bounds it, and calling it again goes on
+	python3 scripts/gpu_check.py bench $(if $(SECONDS_LEFT),--seconds $(SECONDS_LEFT))
+
+gpu-check-emulated: gpu-check-build emulator ## gpu-check, shortened, on the emulated GPU
+	python3 scripts/gpu_check.py --emulated

@@ -2,8 +2,15 @@
 
 #include "libraries.h"
 
+#include <cuda.h>
 #include <dlfcn.h>
 #include <stdio.h>
+
+#if CUDA_VERSION >= 13000
+#define FOVEA_CUBLASLT "libcublasLt.so.13"
+#else
+#define FOVEA_CUBLASLT "libcublasLt.so.12"
+#endif
 
 #define CUDNN(name) void *fovea_found_##name;
 #define CUBLASLT(name) void *fovea_found_##name;
@@ -29,7 +36,7 @@ int fovea_load_libraries(const char **why) {
 	static int loaded;
 	*why = message;
 	if (loaded) return 0;
-	void *cublaslt = open_library("libcublasLt.so.13");
+	void *cublaslt = open_library(FOVEA_CUBLASLT);
 	if (!cublaslt) return 1;
 	void *cudnn = open_library("libcudnn.so.9");
 	if (!cudnn) return 1;

@@ -22,12 +22,13 @@ func init() {
 		{"resnet101", bottleneck, [4]int{3, 4, 23, 3}},
 		{"resnet152", bottleneck, [4]int{3, 8, 36, 3}},
 	} {
-		register(Model{r.name, picture, 1000, func(classes int) nn.Layer { return resnet(r.block, r.blocks, classes) }})
+		register(Model{r.name, picture, 1000, func(classes int) nn.Layer { return resnet(r.block, 64, r.blocks, classes) }})
 	}
 }
 
-func resnet(block func(in, width, stride int) (nn.Layer, int), blocks [4]int, classes int) nn.Layer {
-	channels := 64
+// resnet builds a column of the table; width is the stem's and the first stage's, 64 there.
+func resnet(block func(in, width, stride int) (nn.Layer, int), width int, blocks [4]int, classes int) nn.Layer {
+	channels := width
 	stage := func(width, count, stride int) nn.Layer {
 		var layers []nn.Layer
 		for range count {
@@ -39,14 +40,14 @@ func resnet(block func(in, width, stride int) (nn.Layer, int), blocks [4]int, cl
 		return nn.Sequential(layers...)
 	}
 	return nn.Sequential(
-		nn.Named("conv1", nn.Conv(64, 7, nn.Stride(2), nn.Padding(3), nn.NoBias())), // 64 x 112 x 112
+		nn.Named("conv1", nn.Conv(width, 7, nn.Stride(2), nn.Padding(3), nn.NoBias())), // 64 x 112 x 112
 		nn.Named("bn1", nn.BatchNorm()),
 		nn.Named("relu", nn.ReLU()),
-		nn.Named("maxpool", nn.MaxPool(3, nn.Stride(2), nn.Padding(1))), //             64 x 56 x 56
-		nn.Named("layer1", stage(64, blocks[0], 1)),                     //             64 (256) x 56 x 56
-		nn.Named("layer2", stage(128, blocks[1], 2)),                    //             128 (512) x 28 x 28
-		nn.Named("layer3", stage(256, blocks[2], 2)),                    //             256 (1024) x 14 x 14
-		nn.Named("layer4", stage(512, blocks[3], 2)),                    //             512 (2048) x 7 x 7
+		nn.Named("maxpool", nn.MaxPool(3, nn.Stride(2), nn.Padding(1))), //                64 x 56 x 56
+		nn.Named("layer1", stage(width, blocks[0], 1)),                  //                64 (256) x 56 x 56
+		nn.Named("layer2", stage(2*width, blocks[1], 2)),                //                128 (512) x 28 x 28
+		nn.Named("layer3", stage(4*width, blocks[2], 2)),                //                256 (1024) x 14 x 14
+		nn.Named("layer4", stage(8*width, blocks[3], 2)),                //                512 (2048) x 7 x 7
 		nn.Named("avgpool", nn.GlobalAvgPool()),
 		nn.Named("flatten", nn.Flatten()),
 		nn.Named("fc", nn.Linear(classes)))

@@ -23,13 +23,14 @@ func init() {
 		name   string
 		column []int
 	}{{"vgg11", vgg11}, {"vgg13", vgg13}, {"vgg16", vgg16}, {"vgg19", vgg19}} {
-		register(Model{v.name, picture, 1000, func(classes int) nn.Layer { return vgg(v.column, false, classes) }})
-		register(Model{v.name + "_bn", picture, 1000, func(classes int) nn.Layer { return vgg(v.column, true, classes) }})
+		register(Model{v.name, picture, 1000, func(classes int) nn.Layer { return vgg(v.column, 4096, false, classes) }})
+		register(Model{v.name + "_bn", picture, 1000, func(classes int) nn.Layer { return vgg(v.column, 4096, true, classes) }})
 	}
 }
 
-// vgg builds a column with torchvision's names; normalised puts a batch normalisation after each convolution.
-func vgg(column []int, normalised bool, classes int) nn.Layer {
+// vgg builds a column, and a classifier whose hidden layers are that wide (4096 in the paper), with torchvision's names;
+// normalised puts a batch normalisation after each convolution.
+func vgg(column []int, hidden int, normalised bool, classes int) nn.Layer {
 	var features []nn.Layer
 	for _, filters := range column {
 		if filters == pool {
@@ -46,10 +47,10 @@ func vgg(column []int, normalised bool, classes int) nn.Layer {
 		nn.Named("features", nn.Sequential(features...)), // 512 x 7 x 7
 		nn.Named("flatten", nn.Flatten()),                // 25088
 		nn.Named("classifier", nn.Sequential(
-			nn.Linear(4096),
+			nn.Linear(hidden),
 			nn.ReLU(),
 			nn.Dropout(0.5),
-			nn.Linear(4096),
+			nn.Linear(hidden),
 			nn.ReLU(),
 			nn.Dropout(0.5),
 			nn.Linear(classes))))

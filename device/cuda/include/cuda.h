@@ -1,7 +1,7 @@
 // cuda.h, found before NVIDIA's: gorgonia.org/cu v0.9.6 was written for CUDA 12, and CUDA 13 maps some plain names to
 // functions with other parameters. This header gives those names back to the older functions, which every libcuda.so.1
-// still exports. With CUDA 12's header only cuInit differs. The Go build cache does not see a change of this file: change
-// FOVEA_CUDA_SHADOW in CGO_CFLAGS with it.
+// still exports. With CUDA 12's header only cuInit differs. The Go build cache does not see a change of this file:
+// scripts/cuda_env.sh puts its checksum into the flags.
 #ifndef FOVEA_CUDA_H
 #define FOVEA_CUDA_H
 
