@@ -61,7 +61,7 @@ func softmax(op string, x *Value, logarithm bool) *Value {
 		}
 	}
 	var y *Value
-	y = t.apply(operation{name: op, operands: []*Value{x}, shape: x.Shape(),
+	y = t.apply(operation{name: op, operands: []*Value{x}, shape: x.Shape(), precise: true,
 		forward: func(y *device.Tensor) error { return t.dev.Softmax(y, x.data, logarithm) },
 		backward: func(dy *device.Tensor) error {
 			return t.give(x, func(dx *device.Tensor) error { return t.dev.SoftmaxBackward(dx, dy, y.data, logarithm) })

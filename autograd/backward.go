@@ -116,7 +116,7 @@ func (t *Tape) giveAll(values []*Value, compute func(g []*device.Tensor) error, 
 			targets[i], direct[i] = v.grad, true
 			continue
 		}
-		if targets[i], err = t.dev.New(v.data.Shape, t.dev.Float()); err != nil {
+		if targets[i], err = t.gradient(v); err != nil {
 			return err
 		}
 	}
@@ -152,7 +152,7 @@ func (t *Tape) pass(v *Value, g *device.Tensor) error {
 	case v.tape == nil || v.grad.Exclusive():
 		return t.dev.Binary(v.grad, v.grad, g, device.Add)
 	}
-	sum, err := t.dev.New(g.Shape, t.dev.Float())
+	sum, err := t.gradient(v)
 	if err != nil {
 		return err
 	}

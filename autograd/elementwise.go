@@ -67,7 +67,7 @@ func (t *Tape) giveProduct(v *Value, factor float64, compute func(p *device.Tens
 	if !v.wantsGrad() {
 		return nil
 	}
-	product, err := t.dev.New(dy.Shape, t.dev.Float())
+	product, err := t.room(dy.Shape, false)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ var relu = device.ActivationSpec{Kind: device.ReLU}
 
 // beforeReLU hands backward the gradient of what went into a ReLU whose result was y.
 func (t *Tape) beforeReLU(y *Value, dy *device.Tensor, backward func(dz *device.Tensor) error) error {
-	dz, err := t.dev.New(dy.Shape, t.dev.Float())
+	dz, err := t.room(dy.Shape, false)
 	if err != nil {
 		return err
 	}

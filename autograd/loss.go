@@ -14,7 +14,7 @@ func CrossEntropy(x, labels *Value) *Value {
 	const op = "cross_entropy"
 	t := begin(op, x, labels).floats(op, x)
 	t.checkLabels(op, x, labels)
-	return t.apply(operation{name: op, operands: []*Value{x}, shape: tensor.Shape{},
+	return t.apply(operation{name: op, operands: []*Value{x}, shape: tensor.Shape{}, precise: true,
 		forward: func(y *device.Tensor) error { return t.dev.CrossEntropy(y, x.data, labels.data) },
 		backward: func(dy *device.Tensor) error {
 			return t.give(x, func(dx *device.Tensor) error { return t.dev.CrossEntropyBackward(dx, dy, x.data, labels.data) })
@@ -57,7 +57,7 @@ func ElementLoss(x, y *Value, kind device.ElementLossKind) *Value {
 	if x.data.Size() == 0 {
 		return t.Fail(fmt.Errorf("%s: %w: no samples: the mean of nothing is undefined", op, device.ErrShape))
 	}
-	return t.apply(operation{name: op, operands: []*Value{x}, shape: tensor.Shape{},
+	return t.apply(operation{name: op, operands: []*Value{x}, shape: tensor.Shape{}, precise: true,
 		forward: func(loss *device.Tensor) error { return t.dev.ElementLoss(loss, x.data, y.data, kind) },
 		backward: func(dy *device.Tensor) error {
 			return t.give(x, func(dx *device.Tensor) error { return t.dev.ElementLossBackward(dx, dy, x.data, y.data, kind) })

@@ -22,7 +22,7 @@ func Reshape(x *Value, to ...int) *Value {
 		return t.Fail(err)
 	}
 	before := x.Shape()
-	return t.apply(operation{name: op, operands: []*Value{x}, output: output,
+	return t.apply(operation{name: op, operands: []*Value{x}, output: output, precise: x.precise,
 		backward: func(dy *device.Tensor) error {
 			dx, err := t.dev.Reshape(dy, before)
 			if err != nil {

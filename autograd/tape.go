@@ -23,6 +23,7 @@ type Tape struct {
 	Observe func(op, layer string, v *Value) error
 
 	dev        device.Device
+	compact    device.Compact // nil if the device stores everything alike
 	records    []record
 	values     []*Value
 	parameters []*Value // that Backward will give a gradient; some more than once
@@ -42,7 +43,10 @@ type record struct {
 }
 
 // NewTape makes an empty tape on d. Reset it when the last step is done, or its memory stays in use.
-func NewTape(d device.Device) *Tape { return &Tape{dev: d} }
+func NewTape(d device.Device) *Tape {
+	compact, _ := d.(device.Compact)
+	return &Tape{dev: d, compact: compact}
+}
 
 // Device is where the tape computes.
 func (t *Tape) Device() device.Device { return t.dev }
@@ -115,7 +119,9 @@ func (t *Tape) Input(dense *tensor.Dense) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	return t.own(data)
+	v := t.own(data)
+	v.precise = true
+	return v
 }
 
 // Variable is an input that gets a gradient, held until Reset.
@@ -164,6 +170,7 @@ func (t *Tape) Use(parameter *Value) *Value {
 		return t.Fail(fmt.Errorf("use: %w", errConsumed))
 	}
 	v := t.own(parameter.data.Retain())
+	v.precise = true
 	if v.needsGrad = !t.NoGrad && !parameter.Frozen; v.needsGrad {
 		t.parameters = append(t.parameters, parameter)
 		t.records = append(t.records, record{op: "use", layer: t.Layer(), out: v,
@@ -258,6 +265,7 @@ type operation struct {
 	backward func(dy *device.Tensor) error
 	saved    []*device.Tensor
 	output   *device.Tensor // instead of shape and forward: already computed
+	precise  bool           // the result is a number that one looks at (a loss, a probability), not an activation
 }
 
 // apply computes an operation and records it if a gradient may come back.
@@ -272,7 +280,7 @@ func (t *Tape) apply(o operation) *Value {
 		return fail(t.err)
 	}
 	if o.output == nil {
-		y, err := t.dev.New(o.shape, t.dev.Float())
+		y, err := t.room(o.shape, o.precise)
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", o.name, err))
 		}
@@ -283,6 +291,7 @@ func (t *Tape) apply(o operation) *Value {
 		o.output = y
 	}
 	v := t.own(o.output)
+	v.precise = o.precise
 	if !t.NoGrad && o.backward != nil {
 		for _, operand := range o.operands {
 			if operand.wantsGrad() {
@@ -306,6 +315,19 @@ func (t *Tape) apply(o operation) *Value {
 		}
 	}
 	return v
+}
+
+// room makes a tensor of floats: as small as the device offers unless it must be precise.
+func (t *Tape) room(shape tensor.Shape, precise bool) (*device.Tensor, error) {
+	if t.compact == nil || precise {
+		return t.dev.New(shape, t.dev.Float())
+	}
+	return t.compact.NewActivation(shape)
+}
+
+// gradient makes room for what v's gradient is to be: stored as v is.
+func (t *Tape) gradient(v *Value) (*device.Tensor, error) {
+	return t.room(v.data.Shape, v.tape == nil || v.precise)
 }
 
 // temporary makes a tensor of floats that the operation saves or releases itself; nil after a failure.

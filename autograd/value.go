@@ -21,6 +21,7 @@ type Value struct {
 	generation int   // the tape's when the value was made
 	needsGrad  bool
 	keep       bool
+	precise    bool // made by Memory.New, not as an activation; parameters always are
 	hasGrad    bool // parameters: grad holds something to add to
 	low, high  int32
 }

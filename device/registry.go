@@ -3,6 +3,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ type Options struct {
 	Threads int // 0: as many as the machine has processors
 	// Deterministic asks for algorithms that give the same bits each time, where a device has faster ones that do not.
 	Deterministic bool
+	Precision     Precision
 }
 
 // Driver makes the devices of one kind. Each device's package registers its own in a short file.
@@ -20,8 +22,22 @@ type Driver struct {
 	Name string
 	// Preference orders drivers for "auto": the highest that opens wins; a negative one is never chosen so.
 	Preference int
+	// Precisions are those that it offers beside FP32.
+	Precisions []Precision
 	// Open makes device number index of this kind (0 unless the user said otherwise).
 	Open func(index int, o Options) (Device, error)
+}
+
+// offers refuses a precision that the driver does not have.
+func (d Driver) offers(p Precision) error {
+	if p == FP32 || slices.Contains(d.Precisions, p) {
+		return nil
+	}
+	has := FP32.String()
+	for _, p := range d.Precisions {
+		has += ", " + p.String()
+	}
+	return fmt.Errorf("%w %v, expected what %s offers: %s", ErrPrecision, p, d.Name, has)
 }
 
 var drivers = map[string]Driver{}
@@ -36,6 +52,9 @@ func Register(d Driver) {
 
 // ErrUsage marks a choice that cannot be meant, as opposed to a device that is not there.
 var ErrUsage = errors.New("device")
+
+// ErrPrecision marks a precision that the device does not have.
+var ErrPrecision = errors.New("precision")
 
 // Open makes the device that spec names: "auto" (the best present), a registered name, or name:index.
 func Open(spec string, o Options) (Device, error) {
@@ -58,6 +77,9 @@ func Open(spec string, o Options) (Device, error) {
 			return nil, fmt.Errorf("%w: in %q, %q is not a device number, expected for example %s:0", ErrUsage, spec, number, name)
 		}
 	}
+	if err := d.offers(o.Precision); err != nil {
+		return nil, err
+	}
 	return d.Open(index, o)
 }
 
@@ -71,7 +93,10 @@ func Best(o Options) (best Device, absent []error, err error) {
 	}
 	sort.Slice(order, func(i, j int) bool { return order[i].Preference > order[j].Preference })
 	for _, d := range order {
-		if best, err = d.Open(0, o); err == nil {
+		if err = d.offers(o.Precision); err == nil {
+			best, err = d.Open(0, o)
+		}
+		if err == nil {
 			return best, absent, nil
 		}
 		absent = append(absent, fmt.Errorf("%s: %w", d.Name, err))

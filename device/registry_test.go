@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ var errAbsent = errors.New("no such hardware")
 
 // absent is a better device than all others, but this machine lacks it.
 func init() {
-	device.Register(device.Driver{Name: "absent", Preference: 100, Open: func(int, device.Options) (device.Device, error) {
+	device.Register(device.Driver{Name: "absent", Preference: 100, Precisions: []device.Precision{device.TF32}, Open: func(int, device.Options) (device.Device, error) {
 		return nil, errAbsent
 	}})
 }
@@ -84,6 +85,35 @@ func TestBestWithoutAny(t *testing.T) {
 	require.ErrorIs(t, err, errAbsent)
 	require.ErrorContains(t, err, "no device could be opened")
 	require.ErrorContains(t, err, `environment variable FOVEA_CPU: instruction set "vax"`)
+}
+
+// A precision that a device lacks is refused before it is opened, and on "auto" is a reason to look further.
+func TestPrecision(t *testing.T) {
+	for _, row := range []struct {
+		spec, precision, message string
+	}{
+		{"cpu", "fp32", ""},
+		{"cpu", "bf16", "precision bf16, expected what cpu offers: fp32"},
+		{"reference", "tf32", "precision tf32, expected what reference offers: fp32"},
+		{"absent", "tf32", "no such hardware"},
+		{"absent", "bf16", "precision bf16, expected what absent offers: fp32, tf32"},
+		{"auto", "fp32", ""},
+		{"auto", "tf32", "cpu: precision tf32, expected what cpu offers: fp32"},
+	} {
+		var p device.Precision
+		require.NoError(t, p.UnmarshalText([]byte(row.precision)))
+		require.Equal(t, row.precision, p.String())
+		d, err := device.Open(row.spec, device.Options{Precision: p})
+		if row.message == "" {
+			require.NoError(t, err)
+			require.NoError(t, d.Close())
+			continue
+		}
+		require.ErrorContains(t, err, row.message)
+		require.Equal(t, !strings.Contains(row.message, "hardware"), errors.Is(err, device.ErrPrecision))
+	}
+	var p device.Precision
+	require.EqualError(t, p.UnmarshalText([]byte("fp16")), "expected fp32, tf32, bf16")
 }
 
 func TestNames(t *testing.T) {

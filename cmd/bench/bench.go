@@ -23,7 +23,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	// The runtime's own work, such as collecting garbage, keeps to the same processors.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.threads))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.options.Threads))
 	if s.peer != nil { // before minutes are spent
 		if err := s.peer.present(ctx); err != nil {
 			return cli.Interrupted(ctx, err)
@@ -55,7 +55,7 @@ type machine struct {
 
 // open makes the machine's device. Each network gets one of its own, whose pool holds nothing of the network before.
 func (s *settings) open(spec string) (device.Device, string, error) {
-	return cli.OpenDevice(spec, s.threads)
+	return (&cli.Device{Spec: spec, Options: s.options}).Open()
 }
 
 // inspect opens every device once, before anything is measured, and finds its peaks.
@@ -173,13 +173,13 @@ func (s *settings) measure(ctx context.Context, model zoo.Model, m machine) (lin
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	line = &stepLine{Model: model.Name, Device: m.name, Work: s.work(), Batch: batch, Threads: s.threads, Precision: s.precision, Steps: r.timed,
+	line = &stepLine{Model: model.Name, Device: m.name, Work: s.work(), Batch: batch, Threads: s.options.Threads, Precision: s.options.Precision.String(), Steps: r.timed,
 		ImagesPerS: float64(batch) / r.took.best(), Median: float64(batch) / r.took.median(),
 		Heap: int64(math.Round(float64(r.heap) / float64(r.timed))), RSS: resident, Others: others,
 		PeakGFLOPS: m.peaks.flops / 1e9, PeakGBs: m.peaks.bytes / 1e9, Peer: against}
 	for _, c := range calls {
 		line.flops += c.flops
-		line.bytes += c.elements() * float64(elementSize(dev.Float()))
+		line.bytes += c.traffic(elementSize(dev.Float()), s.options.Precision)
 	}
 	line.GFLOPS = line.flops / r.took.best() / 1e9
 	line.PeakFraction = line.GFLOPS / line.PeakGFLOPS

@@ -76,8 +76,8 @@ func (s *settings) measureLayer(ctx context.Context, dev device.Device, m machin
 	if err != nil {
 		return err
 	}
-	bytes := l.elements() * float64(elementSize(dev.Float()))
-	line := &layerLine{Layer: l.layer, Pass: l.pass, Models: l.count, Device: m.name, Batch: l.batch, Threads: s.threads, Precision: s.precision,
+	bytes := l.traffic(elementSize(dev.Float()), s.options.Precision)
+	line := &layerLine{Layer: l.layer, Pass: l.pass, Models: l.count, Device: m.name, Batch: l.batch, Threads: s.options.Threads, Precision: s.options.Precision.String(),
 		MS: took.best() * 1e3, Median: took.median() * 1e3, GFLOPS: l.flops / took.best() / 1e9, GBs: bytes / took.best() / 1e9,
 		flops: l.flops, bytes: bytes}
 	line.PeakFraction = line.GFLOPS * 1e9 / m.peaks.flops
@@ -146,5 +146,17 @@ func operand(dev device.Device, like *device.Tensor) (*device.Tensor, error) {
 			values[i] = 0.5 + max(v, -v)
 		}
 	}
-	return device.FromSlice(dev, like.Shape, values)
+	compact, offers := dev.(device.Compact)
+	if _, few := like.Handle.(activation); !few || !offers {
+		return device.FromSlice(dev, like.Shape, values)
+	}
+	t, err := compact.NewActivation(like.Shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := dev.Upload(t, values); err != nil {
+		t.Release()
+		return nil, err
+	}
+	return t, nil
 }

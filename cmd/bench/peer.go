@@ -283,8 +283,8 @@ func (p *peer) compare(ctx context.Context, ours *runner, s *settings, model zoo
 		parameters += device.Size(v.Shape())
 	}
 	for _, set := range p.settingsOn(name) {
-		j := job{Work: s.work(), Model: model.Name, Classes: model.Classes, Sample: model.Sample, Batch: s.batchOf(model.Name), Threads: s.threads,
-			Device: name, Precision: s.precision, Optimizer: optimiser(model.Name).Method, setting: set}
+		j := job{Work: s.work(), Model: model.Name, Classes: model.Classes, Sample: model.Sample, Batch: s.batchOf(model.Name), Threads: s.options.Threads,
+			Device: name, Precision: s.options.Precision.String(), Optimizer: optimiser(model.Name).Method, setting: set}
 		result, version, err := p.alternate(ctx, ours, s.steps, j, parameters)
 		var refused *refusal
 		switch {

@@ -11,24 +11,22 @@ import (
 	"strings"
 
 	"fovea/cmd/internal/cli"
+	"fovea/device"
 	"fovea/nn/zoo"
 )
 
 // settings is everything the user may choose.
 type settings struct {
 	training bool
-	// precision is that of arithmetic, for our devices (see open) and the peer: fp32, tf32 or bf16. It is no flag until
-	// devices offer more than the first.
-	precision string
-	models    []zoo.Model
-	batch     int
-	devices   []string
-	threads   int
-	steps     int
-	ops       bool
-	peer      *peer
-	json      bool
-	plot      string
+	models   []zoo.Model
+	batch    int
+	devices  []string
+	options  device.Options // of our devices; threads and precision are the peer's too
+	steps    int
+	ops      bool
+	peer     *peer
+	json     bool
+	plot     string
 }
 
 const about = `bench measures networks: images per second, arithmetic per second and its share of what the device can do at best,
@@ -59,14 +57,15 @@ const maxBatch = 1 << 16
 
 // parse reads the command line.
 func parse(args []string, stdout io.Writer) (*settings, error) {
-	s := &settings{precision: "fp32"}
+	s := &settings{}
 	var work, models, devices, peer string
+	var chosen cli.Device
 	f := cli.NewFlags("bench")
 	f.StringVar(&work, "work", "train", "`work` to measure: train or infer")
 	f.StringVar(&models, "models", "resnet18", "`networks`, with commas between: "+strings.Join(zoo.Names(), ", "))
 	f.IntVar(&s.batch, "batch", 0, "samples in a batch; 0: 200 for the MNIST networks, 4 to 16 for the others")
 	f.StringVar(&devices, "devices", "cpu", "`devices`, with commas between: cpu,cuda:0")
-	f.IntVar(&s.threads, "threads", 0, "processors to use; 0: all")
+	chosen.DeclareOptions(f)
 	f.IntVar(&s.steps, "steps", 7, "times each thing is timed")
 	f.BoolVar(&s.ops, "ops", false, "measure every distinct layer of the networks instead of whole steps")
 	f.StringVar(&peer, "peer", "", "`framework` to compare with, through python3 or what FOVEA_PEER_PYTHON names: pytorch, onnxruntime")
@@ -102,8 +101,8 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 			return nil, err
 		}
 	}
-	if s.threads == 0 {
-		s.threads = runtime.GOMAXPROCS(0)
+	if s.options = chosen.Options; s.options.Threads == 0 {
+		s.options.Threads = runtime.GOMAXPROCS(0)
 	}
 	return s, s.check()
 }

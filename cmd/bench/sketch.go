@@ -42,7 +42,7 @@ func (s *sketch) note(layer, pass string, flops float64, run again, operands ...
 		case !seen:
 			n = len(c.tensors)
 			number[o] = n
-			c.tensors = append(c.tensors, device.NewTensor(nil, o.Shape, o.DType, nil))
+			c.tensors = append(c.tensors, device.NewTensor(nil, o.Shape, o.DType, o.Handle))
 		}
 		c.operand = append(c.operand, n)
 	}
@@ -123,8 +123,15 @@ func (s *sketch) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, er
 	return device.NewTensor(s.self, shape, dtype, nil), device.CheckShape(shape)
 }
 
+// activation is the handle of a tensor that a device may store in fewer bits.
+type activation struct{}
+
+func (s *sketch) NewActivation(shape tensor.Shape) (*device.Tensor, error) {
+	return device.NewTensor(s.self, shape, tensor.Float32, activation{}), device.CheckShape(shape)
+}
+
 func (s *sketch) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, error) {
-	return device.NewTensor(s.self, shape, x.DType, nil), nil
+	return device.NewTensor(s.self, shape, x.DType, x.Handle), nil
 }
 
 func (s *sketch) Conv(y, x, w, b *device.Tensor, c device.ConvSpec) error {

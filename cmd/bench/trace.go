@@ -20,12 +20,16 @@ type call struct {
 	run     func(d device.Device, t []*device.Tensor) error
 }
 
-// elements is how many the call reads and writes at least, each once.
-func (c *call) elements() (n float64) {
+// traffic is how many bytes the call reads and writes at least, each tensor once, with elements of so many bytes.
+func (c *call) traffic(width int, p device.Precision) (bytes float64) {
 	for _, t := range c.tensors {
-		n += float64(t.Size())
+		if _, few := t.Handle.(activation); few && p == device.BF16 {
+			bytes += float64(2 * t.Size())
+		} else {
+			bytes += float64(width * t.Size())
+		}
 	}
-	return n
+	return bytes
 }
 
 // trace lists the calls of one step without computing it, on the same path as a real step. With fused set the device

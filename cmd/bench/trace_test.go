@@ -134,7 +134,7 @@ func TestTraceIsTheStep(t *testing.T) {
 		"sum_channels 32x24x24 | backward bias", "conv2d 1x28x28 to 32x24x24, 5x5 | backward weights", "adam, 592074 parameters | update",
 	}, texts(calls))
 	require.Equal(t, "[4 32 24 24] [4 1 28 28] [32 1 5 5] [32]", shapes(calls[0]))
-	require.Equal(t, float64(4*(32*24*24+28*28)+32*25+32), calls[0].elements())
+	require.Equal(t, float64(4*(32*24*24+28*28)+32*25+32), calls[0].traffic(1, device.FP32))
 
 	calls, err = trace(find(t, "cnn-small"), 4, false, false)
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/autograd"
-	"fovea/cmd/internal/cli"
 	"fovea/data"
 	"fovea/nn"
 )
@@ -21,7 +20,7 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	dev, chosen, err := cli.OpenDevice(s.device, s.threads)
+	dev, chosen, err := s.device.Open()
 	if err != nil {
 		return err
 	}

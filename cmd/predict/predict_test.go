@@ -348,6 +348,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown flag", []string{picture, "--labels", "x"}, usage, `flag provided but not defined: -labels`},
 		{"unknown model", []string{"--model", "lenet", "--weights", good, picture}, usage, `--model: unknown model "lenet", expected one of `},
 		{"unknown device", []string{"--run", run, "--device", "tpu", picture}, usage, `--device: .*unknown "tpu", expected auto`},
+		{"precision of the device", []string{"--run", run, "--device", "cpu", "--precision", "bf16", picture}, usage, `--precision: precision bf16, expected what cpu offers: fp32`},
 		{"logits elsewhere", []string{"--run", run, "--logits", "out.csv", picture}, usage, `--logits: "out.csv", expected a name that ends in .npy`},
 		{"array among others", []string{"--run", run, picture, "x.npy"}, usage, `x.npy: a .npy batch stands alone, found 2 inputs`},
 		{"no run", []string{"--run", "/nowhere", picture}, failure, `--run /nowhere: no such file or directory`},
@@ -409,7 +410,7 @@ func TestHelp(t *testing.T) {
 		require.NoError(t, err, call)
 	}
 	require.Contains(t, r.Stdout, "white on\nblack")
-	for _, name := range []string{"run", "model", "weights", "device", "threads", "top-k", "json", "logits"} {
+	for _, name := range []string{"run", "model", "weights", "device", "threads", "precision", "deterministic-algorithms", "top-k", "json", "logits"} {
 		require.Regexp(t, `(?m)^  -`+name+`\b`, r.Stdout)
 	}
 }

@@ -14,8 +14,7 @@ type settings struct {
 	run            string
 	model, weights string
 	classes        int
-	device         string
-	threads        int
+	device         cli.Device
 	topK, batch    int
 	scale          cli.Number
 	json           bool
@@ -54,7 +53,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	f.StringVar(&s.model, "model", "", "`network` of --weights: "+strings.Join(zoo.Names(), ", "))
 	f.StringVar(&s.weights, "weights", "", "safetensors `file`; what train wrote in it of classes, sample shape and scale is heeded,\nand where it says nothing the network's usual ones are taken, and scale 1/255")
 	f.IntVar(&s.classes, "classes", 0, "number of classes of --weights that do not say (default what the network was designed for)")
-	cli.DeviceFlags(f, &s.device, &s.threads)
+	s.device.Declare(f)
 	f.IntVar(&s.topK, "top-k", 3, "classes to show, at most as many as there are")
 	f.IntVar(&s.batch, "batch", 64, "inputs to compute at once")
 	f.Var(&s.scale, "scale", "what a picture's 0..255 is multiplied with (default what the weights were trained with)")

@@ -10,6 +10,7 @@ import (
 
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/programtest"
+	"fovea/device"
 )
 
 func TestConfig(t *testing.T) {
@@ -88,7 +89,7 @@ func TestConfigOfRunRepeatsIt(t *testing.T) {
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
 	programtest.Succeed(t, train, "--data", "npz:"+programtest.BarsNPZ(t, 32, 8), "--model", "cnn-small", "--classes", "4", "--optimizer", "nesterov",
 		"--lr", "0.02", "--momentum", "0.8", "--weight-decay", "1e-4", "--epochs", "3", "--max-steps", "10", "--batch", "7", "--seed", "9",
-		"--val-fraction", "0.25", "--threads", "1", "--out", first)
+		"--val-fraction", "0.25", "--threads", "1", "--precision", "fp32", "--deterministic-algorithms", "--out", first)
 	programtest.Succeed(t, train, "--config", filepath.Join(first, configFile), "--out", second)
 	for _, name := range []string{weightsFile, configFile} {
 		a, err := os.ReadFile(filepath.Join(first, name))
@@ -97,6 +98,20 @@ func TestConfigOfRunRepeatsIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, a, b, name)
 	}
+}
+
+// Precision and the choice of algorithms are settings of a run like the others.
+func TestConfigKeepsThePrecision(t *testing.T) {
+	path := filepath.Join(t.TempDir(), configFile)
+	s, err := parse([]string{"--precision", "bf16", "--deterministic-algorithms", "--val-fraction", "0.1"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, writeConfig(path, s.flags))
+	again, err := parse([]string{"--config", path}, nil)
+	require.NoError(t, err)
+	require.Equal(t, device.Options{Precision: device.BF16, Deterministic: true}, again.device.Options)
+	require.NoError(t, os.WriteFile(path, []byte("precision: half\n"), 0o666))
+	_, err = parse([]string{"--config", path}, nil)
+	require.ErrorContains(t, err, `precision: invalid value "half": expected fp32, tf32, bf16`)
 }
 
 // Texts that look like numbers or truth values come back as they were.

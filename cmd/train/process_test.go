@@ -49,7 +49,7 @@ func TestProcess(t *testing.T) {
 		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 			out := filepath.Join(t.TempDir(), "run")
 			args := func(out string, more ...string) []string {
-				return short(npz, out, append(more, "--epochs", "1000000", "--log", "json", "--threads", "1")...)
+				return short(npz, out, append(more, "--epochs", "1000000", "--log", "json", "--threads", "1", "--deterministic-algorithms")...)
 			}
 			p := start(t, program, args(out)...)
 			for range 3 {

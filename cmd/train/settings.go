@@ -17,8 +17,7 @@ type settings struct {
 	data, dataDir         string
 	model                 string
 	classes               int
-	device                string
-	threads               int
+	device                cli.Device
 	epochs, maxSteps      int
 	batch                 int
 	optimizer             string
@@ -54,7 +53,7 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.StringVar(&s.dataDir, "data-dir", "", "`folder` with the data's own files (default the user's cache folder)")
 	f.StringVar(&s.model, "model", "cnn-small", "`network`: "+strings.Join(zoo.Names(), ", "))
 	f.IntVar(&s.classes, "classes", 0, "number of classes (default what the data says, or the network was designed for)")
-	cli.DeviceFlags(f, &s.device, &s.threads)
+	s.device.Declare(f)
 	f.IntVar(&s.epochs, "epochs", 10, "passes over the training set")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "stop after that many updates; 0: no limit")
 	f.IntVar(&s.batch, "batch", 200, "samples per update")

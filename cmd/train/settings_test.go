@@ -52,6 +52,8 @@ func TestRefusals(t *testing.T) {
 		{"epochs", []string{"--epochs", "0"}, usage, `--epochs: 0, expected at least 1`},
 		{"steps", []string{"--max-steps", "-1"}, usage, `--max-steps: -1, expected at least 0`},
 		{"threads", []string{"--data", bars, "--threads", "-1"}, usage, `--threads: -1, expected 1 to 1024`},
+		{"precision", []string{"--data", bars, "--precision", "double"}, usage, `invalid value "double" for flag -precision: expected fp32, tf32, bf16`},
+		{"precision of the device", []string{"--data", bars, "--device", "cpu", "--precision", "bf16"}, usage, `--precision: precision bf16, expected what cpu offers: fp32`},
 		{"seed", []string{"--seed", "-1"}, usage, `invalid value "-1" for flag -seed`},
 		{"classes", []string{"--classes", "2000000000"}, usage, `--classes: 2000000000, expected 1 to 100000`},
 		{"log", []string{"--log", "xml"}, usage, `--log: "xml", expected text or json`},
@@ -102,7 +104,7 @@ func TestHelp(t *testing.T) {
 	}
 	for name, shown := range map[string]string{"data": `default "mnist"`, "data-dir": "default the user's cache folder", "model": `default "cnn-small"`, "device": `default "auto"`,
 		"epochs": "default 10", "max-steps": "0: no limit", "batch": "default 200", "lr": "default 0.001 for adam", "optimizer": `default "adam"`, "momentum": "default 0.9 for nesterov, else 0",
-		"weight-decay": "default 0.01 for adamw, else 0", "seed": "default 1", "threads": "0: all", "no-shuffle": "file order", "val-fraction": "default 0.1 for mnist, else 0",
+		"weight-decay": "default 0.01 for adamw, else 0", "seed": "default 1", "threads": "0: all", "precision": "default fp32", "deterministic-algorithms": "the same bits", "no-shuffle": "file order", "val-fraction": "default 0.1 for mnist, else 0",
 		"weights": "to start from", "out": "default runs/<model>-<time>", "log": `default "text"`, "config": "flags win"} {
 		require.Regexp(t, `(?m)^  -`+name+`\b[^\n]*\n(    \t[^\n]*\n)*    \t[^\n]*`+regexp.QuoteMeta(shown), flags, name)
 	}

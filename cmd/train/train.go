@@ -30,7 +30,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	show := newDisplay(s.log, stdout, stderr)
 	defer show.close()
 	begin := time.Now()
-	dev, chosen, err := cli.OpenDevice(s.device, s.threads)
+	dev, chosen, err := s.device.Open()
 	if err != nil {
 		return err
 	}

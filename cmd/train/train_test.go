@@ -280,11 +280,12 @@ func TestDivergence(t *testing.T) {
 		kept  int
 	}{
 		{"huge rate", []string{"--lr", "1e38"}, `the loss is NaN at step 2 \(epoch 1\): layer 3 \(linear\)`, 0},
-		{"infinite weights", []string{"--lr", "1e38", "--weight-decay", "1e38"}, `at step 2 \(epoch 1\): layer 1 \(linear\) first gave a value that is not finite, since its weights are not;`, 0},
+		{"infinite weights", []string{"--lr", "1e38", "--weight-decay", "1e38"}, `at step 2 \(epoch 1\): layer 1 \(linear(_relu)?\) first gave a value that is not finite, since its weights are not;`, 0},
 		{"found by no later step", []string{"--lr", "1e38", "--max-steps", "1"}, `the loss is NaN on "npz:.*" after step 1 \(epoch 1\): layer 3 \(linear\)`, 0},
-		{"with dropout", []string{"--model", "cnn-small", "--lr", "1e30"}, `at step 2 \(epoch 1\): layer \d \((conv2d|linear)\)`, 0},
-		// Weight decay of 40 at a rate of 0.1 multiplies weights with about -3 at each step.
-		{"slowly", []string{"--lr", "0.1", "--weight-decay", "40"}, `at step 40 \(epoch 5\): layer 3 \(linear\) .*after 32 updates`, 32},
+		{"with dropout", []string{"--model", "cnn-small", "--lr", "1e30"}, `at step 2 \(epoch 1\): layer \d \((conv2d|linear)(_relu)?\)`, 0},
+		// Weight decay of 40 at a rate of 0.1 multiplies weights with about -3 at each step. A GPU takes the loss in float32,
+		// which overflows a step before the logits do.
+		{"slowly", []string{"--lr", "0.1", "--weight-decay", "40"}, `at step (40 \(epoch 5\): layer 3 \(linear\)|39 \(epoch 5\): cross_entropy) .*after 32 updates`, 32},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
@@ -322,7 +323,7 @@ func TestDivergenceInValidation(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	r := programtest.Run(train, short(npz, out, "--no-shuffle", "--val-fraction", "0.25", "--log", "json")...)
 	require.Equal(t, 1, r.Code)
-	require.Regexp(t, `the loss is (NaN|\+Inf|-Inf) on "npz:.*" after step 3 \(epoch 1\): layer 1 \(linear\) first gave`, r.Stderr)
+	require.Regexp(t, `the loss is (NaN|\+Inf|-Inf) on "npz:.*" after step 3 \(epoch 1\): layer 1 \(linear(_relu)?\) first gave`, r.Stderr)
 	require.Empty(t, r.Stdout)
 	require.NotEmpty(t, weightsOf(t, filepath.Join(out, weightsFile)))
 }
@@ -338,7 +339,7 @@ func TestDivergenceInTest(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	r := programtest.Run(train, short(npz, out, "--log", "json")...)
 	require.Equal(t, 1, r.Code)
-	require.Regexp(t, `test set: the loss is .* on "npz:.*\(test\)": layer 1 \(linear\) first gave a value that is not finite\n$`, r.Stderr)
+	require.Regexp(t, `test set: the loss is .* on "npz:.*\(test\)": layer 1 \(linear(_relu)?\) first gave a value that is not finite\n$`, r.Stderr)
 	require.Len(t, lines(t, r.Stdout), 2, "both epochs, and no done")
 	require.NotEmpty(t, weightsOf(t, filepath.Join(out, weightsFile)))
 }

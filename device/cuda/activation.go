@@ -8,12 +8,15 @@ package cuda
 import "C"
 
 import (
+	"errors"
+
 	"fovea/device"
 	"fovea/device/cuda/launch"
 	"fovea/device/philox"
 )
 
-// theirs are the activations that cuDNN has.
+// theirs are the activations that cuDNN has. It computes float32; bfloat16 goes by our own kernels, here and in every other
+// operation but convolutions and matrix products.
 var theirs = map[device.ActivationKind]C.cudnnActivationMode_t{
 	device.Sigmoid: C.CUDNN_ACTIVATION_SIGMOID,
 	device.Tanh:    C.CUDNN_ACTIVATION_TANH,
@@ -31,8 +34,11 @@ func (n *dnn) activation(mode C.cudnnActivationMode_t, coefficient float64, nan 
 	if err := checkDNN("cudnnCreateActivationDescriptor", C.cudnnCreateActivationDescriptor(&a)); err != nil {
 		return nil, err
 	}
-	n.activations[key] = a // so that release finds it
-	return a, checkDNN("cudnnSetActivationDescriptor", C.cudnnSetActivationDescriptor(a, mode, nan, C.double(coefficient)))
+	if err := checkDNN("cudnnSetActivationDescriptor", C.cudnnSetActivationDescriptor(a, mode, nan, C.double(coefficient))); err != nil {
+		return nil, errors.Join(err, checkDNN("cudnnDestroyActivationDescriptor", C.cudnnDestroyActivationDescriptor(a)))
+	}
+	n.activations[key] = a
+	return a, nil
 }
 
 type activationKey struct {
@@ -49,15 +55,17 @@ const countMost = 1 << 31
 
 // Activate implements device.Activation.
 func (d *Device) Activate(y, x *device.Tensor, s device.ActivationSpec) error {
-	n, yp, xp := x.Size(), address(y), address(x)
+	n := x.Size()
 	if n == 0 {
 		return nil
 	}
+	c := d.like(y, named(s.Kind.String(), x.Shape))
+	xp, yp := c.in(x), c.out(y)
 	mode, has := theirs[s.Kind]
-	if !has || n >= countMost {
-		return d.launch(named(s.Kind.String(), x.Shape), launch.Activate(yp, xp, n, s, launch.F32))
+	if !has || n >= countMost || c.type_ != launch.F32 {
+		return c.launch(launch.Activate(yp, xp, n, s, c.type_))
 	}
-	return d.queue.post(named(s.Kind.String(), x.Shape), func() error {
+	return c.post(func() error {
 		a, err := d.dnn.activation(mode, s.Alpha, C.CUDNN_PROPAGATE_NAN)
 		if err != nil {
 			return err
@@ -76,7 +84,9 @@ func (d *Device) ActivateBackward(dx, dy, x, y *device.Tensor, s device.Activati
 	if x.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("gradient of "+s.Kind.String(), x.Shape), launch.ActivateBackward(address(dx), address(dy), address(x), address(y), x.Size(), s, launch.F32))
+	c := d.like(dx, named("gradient of "+s.Kind.String(), x.Shape))
+	dyp, xp, yp := c.in(dy), c.in(x), c.in(y)
+	return c.launch(launch.ActivateBackward(c.out(dx), dyp, xp, yp, x.Size(), s, c.type_))
 }
 
 // Maxout implements device.Activation.
@@ -84,7 +94,9 @@ func (d *Device) Maxout(y, x *device.Tensor, pieces int) error {
 	if y.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("maxout", x.Shape), launch.Maxout(address(y), address(x), y.Shape, pieces, launch.F32))
+	c := d.like(y, named("maxout", x.Shape))
+	xp := c.in(x)
+	return c.launch(launch.Maxout(c.out(y), xp, y.Shape, pieces, c.type_))
 }
 
 // MaxoutBackward implements device.Activation.
@@ -92,7 +104,16 @@ func (d *Device) MaxoutBackward(dx, dy, x, y *device.Tensor, pieces int) error {
 	if y.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("gradient of maxout", x.Shape), launch.MaxoutBackward(address(dx), address(dy), address(x), y.Shape, pieces, launch.F32))
+	c := d.like(dx, named("gradient of maxout", x.Shape))
+	dyp, xp := c.in(dy), c.in(x)
+	return c.launch(launch.MaxoutBackward(c.out(dx), dyp, xp, y.Shape, pieces, c.type_))
+}
+
+func softmax(logarithm bool) C.cudnnSoftmaxAlgorithm_t {
+	if logarithm {
+		return C.CUDNN_SOFTMAX_LOG
+	}
+	return C.CUDNN_SOFTMAX_ACCURATE
 }
 
 // Softmax implements device.Activation.
@@ -100,12 +121,13 @@ func (d *Device) Softmax(y, x *device.Tensor, logarithm bool) error {
 	if x.Size() == 0 {
 		return nil
 	}
-	key, yp, xp := describe(x.Shape), address(y), address(x)
-	algorithm := C.cudnnSoftmaxAlgorithm_t(C.CUDNN_SOFTMAX_ACCURATE)
-	if logarithm {
-		algorithm = C.CUDNN_SOFTMAX_LOG
+	c := d.like(y, named("softmax", x.Shape))
+	xp, yp := c.in(x), c.out(y)
+	if c.type_ != launch.F32 {
+		return c.launch(launch.Softmax(yp, xp, x.Shape, logarithm, c.type_))
 	}
-	return d.queue.post(named("softmax", x.Shape), func() error {
+	key, algorithm := describe(x.Shape), softmax(logarithm)
+	return c.post(func() error {
 		t, err := d.dnn.tensor(key)
 		if err != nil {
 			return err
@@ -120,12 +142,13 @@ func (d *Device) SoftmaxBackward(dx, dy, y *device.Tensor, logarithm bool) error
 	if y.Size() == 0 {
 		return nil
 	}
-	key, dxp, dyp, yp := describe(y.Shape), address(dx), address(dy), address(y)
-	algorithm := C.cudnnSoftmaxAlgorithm_t(C.CUDNN_SOFTMAX_ACCURATE)
-	if logarithm {
-		algorithm = C.CUDNN_SOFTMAX_LOG
+	c := d.as(precise(y, dy), named("gradient of softmax", y.Shape))
+	dyp, yp, dxp := c.in(dy), c.in(y), c.out(dx)
+	if c.type_ != launch.F32 {
+		return c.launch(launch.SoftmaxBackward(dxp, dyp, yp, y.Shape, logarithm, c.type_))
 	}
-	return d.queue.post(named("gradient of softmax", y.Shape), func() error {
+	key, algorithm := describe(y.Shape), softmax(logarithm)
+	return c.post(func() error {
 		t, err := d.dnn.tensor(key)
 		if err != nil {
 			return err
@@ -140,5 +163,7 @@ func (d *Device) Dropout(y, x *device.Tensor, rate float64, stream philox.Stream
 	if x.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("dropout", x.Shape), launch.Dropout(address(y), address(x), x.Shape, rate, stream, 0, launch.F32))
+	c := d.like(y, named("dropout", x.Shape))
+	xp := c.in(x)
+	return c.launch(launch.Dropout(c.out(y), xp, x.Shape, rate, stream, 0, c.type_))
 }

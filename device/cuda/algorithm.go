@@ -54,13 +54,19 @@ static cudnnStatus_t fovea_measure(cudnnHandle_t h, int kind, cudnnTensorDescrip
 */
 import "C"
 
-import "fmt"
+import (
+	"fmt"
+
+	"fovea/device"
+)
 
 // algorithm is one of cuDNN's ways to compute a convolution or one of its gradients.
 type algorithm struct {
 	number    C.int
 	workspace C.size_t
 	math      C.cudnnMathType_t // with which it was judged, and must run
+
+	milliseconds float64 // if measured
 }
 
 // Workspace that an algorithm may ask for, and what is set aside while algorithms are measured.
@@ -86,7 +92,7 @@ func (d *Device) choose(chosen **algorithm, kind C.int, p *convPlan, name string
 	if *chosen != nil {
 		return nil
 	}
-	key := fmt.Sprintf("%s: %s exact=%t tf32=%t", passes[kind], p.text, d.exact, d.tf32)
+	key := fmt.Sprintf("%s, %v: %s", passes[kind], d.precision, p.text)
 	var perf [C.FOVEA_MOST]C.fovea_perf
 	var n C.int
 	if err := checkDNN("cudnnGetConvolutionAlgorithm_v7", C.fovea_suggest(d.dnn.handle, kind, p.x, p.w, p.conv, p.y, &perf[0], &n)); err != nil {
@@ -96,9 +102,9 @@ func (d *Device) choose(chosen **algorithm, kind C.int, p *convPlan, name string
 	if len(usable) == 0 {
 		return fmt.Errorf("%s: cuDNN has no algorithm (of %d) that works here with at most %d bytes of workspace", name, n, workspaceMost)
 	}
-	if kept, known := d.choices.find(key); known {
+	if kept, known := d.choices.find(key); known && !d.exact {
 		for _, u := range usable {
-			if int(u.number) == kept.Number {
+			if int(u.number) == kept.Number && int(u.math) == kept.Math {
 				*chosen = &u
 				return nil
 			}
@@ -121,7 +127,7 @@ func (d *Device) choose(chosen **algorithm, kind C.int, p *convPlan, name string
 		if measured := d.usable(perf[:n]); len(measured) > 0 {
 			best = measured[0]
 		}
-		d.choices.keep(key, choice{Number: int(best.number), Milliseconds: float64(perf[0].time)})
+		d.choices.keep(key, choice{Number: int(best.number), Math: int(best.math), Milliseconds: best.milliseconds})
 	}
 	*chosen = &best
 	return nil
@@ -133,9 +139,12 @@ func (d *Device) usable(perf []C.fovea_perf) []algorithm {
 	for _, p := range perf {
 		switch {
 		case p.status != C.CUDNN_STATUS_SUCCESS, p.memory > workspaceMost, d.exact && p.deterministic == 0:
-		case !d.tf32 && p.math != C.CUDNN_FMA_MATH && p.math != C.CUDNN_DEFAULT_MATH:
+		case p.math == C.CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION, d.precision == device.FP32 && p.math == C.CUDNN_TENSOR_OP_MATH:
 		default:
-			usable = append(usable, algorithm{p.number, p.memory, C.cudnnMathType_t(p.math)})
+			if d.precision == device.FP32 {
+				p.math = C.CUDNN_FMA_MATH // the default would allow TF32
+			}
+			usable = append(usable, algorithm{p.number, p.memory, C.cudnnMathType_t(p.math), float64(p.time)})
 		}
 	}
 	return usable

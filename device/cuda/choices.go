@@ -4,7 +4,6 @@ package cuda
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ type choices struct {
 
 type choice struct {
 	Number       int     `json:"algorithm"`
+	Math         int     `json:"math"` // whether on tensor cores
 	Milliseconds float64 `json:"milliseconds"`
 }
 
@@ -45,7 +45,10 @@ func loadChoices(gpu string, cudnn int) choices {
 		return c
 	}
 	content, err := os.ReadFile(c.path)
-	if err == nil && json.Unmarshal(content, &c.known) != nil {
+	if err != nil {
+		return c
+	}
+	if json.Unmarshal(content, &c.known) != nil || c.known == nil { // nil: the file says null
 		c.known = map[string]choice{}
 	}
 	return c
@@ -58,21 +61,18 @@ func (c *choices) find(key string) (choice, bool) {
 
 func (c *choices) keep(key string, v choice) { c.known[key], c.dirty = v, true }
 
-// save writes what was measured. Two programs that save at once lose one's additions, no more.
-func (c *choices) save() error {
-	if !c.dirty || c.path == "" {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o777); err != nil {
-		return err
+// save writes what was measured. Two programs that save at once lose one's additions, no more. A folder that cannot be
+// written (a container's, a full disk's) is no reason for a program to fail whose work is done.
+func (c *choices) save() {
+	if !c.dirty || c.path == "" || os.MkdirAll(filepath.Dir(c.path), 0o777) != nil {
+		return
 	}
 	text, err := json.Marshal(c.known)
 	if err != nil {
-		return err
+		return
 	}
 	temporary := fmt.Sprintf("%s.%d.tmp", c.path, os.Getpid())
-	if err := os.WriteFile(temporary, text, 0o666); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	if os.WriteFile(temporary, text, 0o666) != nil || os.Rename(temporary, c.path) != nil {
+		_ = os.Remove(temporary)
 	}
-	return os.Rename(temporary, c.path)
 }

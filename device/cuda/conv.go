@@ -8,6 +8,7 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/tensor"
@@ -35,27 +36,31 @@ type convPlan struct {
 }
 
 // plan finds or makes what cuDNN needs for a convolution of x with w to y. Padding is the same on opposite sides.
-func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (*convPlan, error) {
+func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (_ *convPlan, err error) {
 	n := &d.dnn
 	key := convKey{describe(x), describe(y), [4]int(w), s}
+	key.x.type_, key.y.type_ = d.products, d.products
 	if p, known := n.convs[key]; known {
 		return p, nil
 	}
 	p := &convPlan{text: fmt.Sprintf("x=%v w=%v stride=%v padding=%v dilation=%v groups=%d", x, w, s.Stride, s.Padding, s.Dilation, s.Groups)}
-	var err error
 	if p.x, err = n.tensor(key.x); err != nil {
 		return nil, err
 	}
 	if p.y, err = n.tensor(key.y); err != nil {
 		return nil, err
 	}
-	if p.w, err = n.filter(w); err != nil {
+	if p.w, err = n.filter(w, d.products); err != nil {
 		return nil, err
 	}
 	if err := checkDNN("cudnnCreateConvolutionDescriptor", C.cudnnCreateConvolutionDescriptor(&p.conv)); err != nil {
 		return nil, err
 	}
-	n.convs[key] = p // so that release finds the descriptor
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, checkDNN("cudnnDestroyConvolutionDescriptor", C.cudnnDestroyConvolutionDescriptor(p.conv)))
+		}
+	}()
 	for _, err := range []error{
 		checkDNN("cudnnSetConvolution2dDescriptor", C.cudnnSetConvolution2dDescriptor(p.conv, C.int(s.Padding.Top), C.int(s.Padding.Left),
 			C.int(s.Stride[0]), C.int(s.Stride[1]), C.int(s.Dilation[0]), C.int(s.Dilation[1]), C.CUDNN_CROSS_CORRELATION, C.CUDNN_DATA_FLOAT)),
@@ -75,15 +80,16 @@ func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (*convPlan, error
 			return nil, fmt.Errorf("cuDNN expects an output of %v, the shape rule says %v", got, y)
 		}
 	}
+	n.convs[key] = p
 	return p, nil
 }
 
-// math is the arithmetic asked for.
+// math is the arithmetic asked for. With float32 operands cuDNN's default is TF32.
 func (d *Device) math() C.cudnnMathType_t {
-	if d.tf32 {
-		return C.CUDNN_DEFAULT_MATH
+	if d.precision == device.FP32 {
+		return C.CUDNN_FMA_MATH
 	}
-	return C.CUDNN_FMA_MATH
+	return C.CUDNN_DEFAULT_MATH
 }
 
 // with sets the arithmetic of the next call.
@@ -113,7 +119,7 @@ func (d *Device) even(x *device.Tensor, w, y tensor.Shape, s device.ConvSpec, co
 	for i := 2; i < 4; i++ {
 		extent[i] = max(0, min(extent[i], shape[i]-place[i]))
 	}
-	seen, err := d.New(shape, x.DType)
+	seen, err := d.newStored(shape, x.DType, storage(x))
 	if err != nil {
 		return nil, s, nil, nil, err
 	}
@@ -159,9 +165,10 @@ func (d *Device) conv(y, x, w, b *device.Tensor, s device.ConvSpec, activation C
 	}
 	defer x.Release()
 	xs, ws, ys := x.Shape.Clone(), w.Shape.Clone(), y.Shape.Clone()
-	xp, wp, yp, bp := address(x), address(w), address(y), address(b)
 	name := convName("conv2d", xs, ws)
-	return d.queue.post(name, func() error {
+	c := d.as(d.products, name)
+	xp, wp, bp, yp := c.in(x), c.in(w), c.in(b), c.out(y)
+	return c.post(func() error {
 		p, err := d.plan(xs, ws, ys, s)
 		if err != nil {
 			return err
@@ -196,7 +203,9 @@ func (d *Device) conv(y, x, w, b *device.Tensor, s device.ConvSpec, activation C
 		if err != nil {
 			return err
 		}
-		bias, err := d.dnn.tensor(vector(ys[1]))
+		key := vector(ys[1])
+		key.type_ = d.products
+		bias, err := d.dnn.tensor(key)
 		if err != nil {
 			return err
 		}
@@ -223,9 +232,10 @@ func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) e
 	}
 	defer padded.Release()
 	xs, ws, ys := padded.Shape.Clone(), w.Shape.Clone(), dy.Shape.Clone()
-	xp, wp, yp := address(padded), address(w), address(dy)
 	name := convName("gradient of the input of conv2d", xs, ws)
-	if err := d.queue.post(name, func() error {
+	c := d.as(d.products, name)
+	wp, yp, xp := c.in(w), c.in(dy), c.out(padded)
+	if err := c.post(func() error {
 		p, err := d.plan(xs, ws, ys, s)
 		if err != nil {
 			return err
@@ -267,9 +277,10 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 	}
 	defer x.Release()
 	xs, ws, ys := x.Shape.Clone(), dw.Shape.Clone(), dy.Shape.Clone()
-	xp, wp, yp := address(x), address(dw), address(dy)
 	name := convName("gradient of the weights of conv2d", xs, ws)
-	return d.queue.post(name, func() error {
+	c := d.as(d.products, name)
+	xp, yp, wp := c.in(x), c.in(dy), c.out(dw)
+	return c.post(func() error {
 		p, err := d.plan(xs, ws, ys, s)
 		if err != nil {
 			return err
@@ -294,5 +305,7 @@ func (d *Device) Rotate180(y, w *device.Tensor) error {
 	if w.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("rotate180", w.Shape), launch.Rotate180(address(y), address(w), w.Shape, launch.F32))
+	c := d.like(y, named("rotate180", w.Shape))
+	wp := c.in(w)
+	return c.launch(launch.Rotate180(c.out(y), wp, w.Shape, c.type_))
 }

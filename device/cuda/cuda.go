@@ -19,11 +19,12 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/device/cuda/launch"
 	kernels "fovea/kernels/cuda"
 )
 
 func init() {
-	device.Register(device.Driver{Name: "cuda", Preference: 10, Open: func(index int, o device.Options) (device.Device, error) {
+	device.Register(device.Driver{Name: "cuda", Preference: 10, Precisions: []device.Precision{device.TF32, device.BF16}, Open: func(index int, o device.Options) (device.Device, error) {
 		return New(index, o)
 	}})
 }
@@ -60,12 +61,15 @@ type Device struct {
 	stats   device.Stats // of the callers; the worker's are in system
 	system  counters
 	exact   bool // algorithms that give the same bits each time
-	tf32    bool // products of numbers rounded to 10 bits of mantissa, on tensor cores
+
+	precision device.Precision
+	products  launch.Type // how the operands of convolutions and matrix products lie
 }
 
 var (
 	_ device.Device   = (*Device)(nil)
 	_ device.Capturer = (*Device)(nil)
+	_ device.Compact  = (*Device)(nil)
 )
 
 // present says why there is no GPU number index, or returns it.
@@ -112,24 +116,53 @@ func New(index int, o device.Options) (*Device, error) {
 	if err := loadLibraries(); err != nil {
 		return nil, err
 	}
-	d := &Device{pool: pool{held: map[C.CUdeviceptr]int64{}}, index: index, gpu: gpu, exact: o.Deterministic, found: map[string]C.CUfunction{}}
+	d := &Device{pool: pool{held: map[C.CUdeviceptr]int64{}}, index: index, gpu: gpu, exact: o.Deterministic, precision: o.Precision, found: map[string]C.CUfunction{}}
 	if d.name, err = gpu.Name(); err != nil {
 		return nil, fmt.Errorf("cuDeviceGetName: %w", err)
+	}
+	if o.Precision == device.BF16 {
+		d.products = launch.BF16
+	}
+	if err := d.capable(); err != nil {
+		return nil, err
 	}
 	if d.context, err = gpu.RetainPrimaryCtx(); err != nil {
 		return nil, fmt.Errorf("cuDevicePrimaryCtxRetain: %w", err)
 	}
-	if d.queue, err = newQueue(d.begin); err != nil {
-		return nil, errors.Join(err, gpu.ReleasePrimaryCtx())
+	if d.queue, err = newQueue(func(q *queue) error {
+		err := d.begin(q)
+		if err != nil {
+			err = errors.Join(err, d.end())
+		}
+		return err
+	}); err != nil {
+		return nil, errors.Join(err, called("cuDevicePrimaryCtxRelease", gpu.ReleasePrimaryCtx()))
 	}
+	d.pool.queue = d.queue
 	return d, nil
 }
 
-// begin makes the context current on the worker's thread and what lives in it. What it made before a failure goes with the
-// context.
+// capable refuses a precision that the GPU has no arithmetic for: tensor cores have TF32 and bfloat16 since compute
+// capability 8.0.
+func (d *Device) capable() error {
+	major, err := d.gpu.Attribute(cu.ComputeCapabilityMajor)
+	if err != nil {
+		return fmt.Errorf("cuDeviceGetAttribute: %w", err)
+	}
+	minor, err := d.gpu.Attribute(cu.ComputeCapabilityMinor)
+	if err != nil {
+		return fmt.Errorf("cuDeviceGetAttribute: %w", err)
+	}
+	if d.precision != device.FP32 && major < 8 {
+		return fmt.Errorf("%w %v needs a GPU of compute capability 8.0 or later, %s has %d.%d: it offers fp32", device.ErrPrecision, d.precision, d.name, major, minor)
+	}
+	return nil
+}
+
+// begin makes the context current on the worker's thread and what lives in it.
 func (d *Device) begin(q *queue) error {
-	if err := cu.SetCurrentContext(d.context); err != nil {
-		return fmt.Errorf("cuCtxSetCurrent: %w", err)
+	if err := called("cuCtxSetCurrent", cu.SetCurrentContext(d.context)); err != nil {
+		return err
 	}
 	if err := check("cuStreamCreate", C.cuStreamCreate(&d.stream, C.CU_STREAM_NON_BLOCKING)); err != nil {
 		return err
@@ -142,12 +175,12 @@ func (d *Device) begin(q *queue) error {
 	if err := check("cuModuleLoadData", C.cuModuleLoadData(&d.module, image)); err != nil {
 		return fmt.Errorf("the kernels for %s: %w", d.name, err)
 	}
-	q.stream, q.library = d.stream, d.function
+	q.stream, q.other, q.library, q.relieve = d.stream, d.copies, d.function, d.relieve
 	d.choices = loadChoices(d.name, int(C.cudnnGetVersion()))
 	if err := d.dnn.begin(unsafe.Pointer(d.stream)); err != nil {
 		return err
 	}
-	return d.blas.begin()
+	return d.blas.begin(d.exact)
 }
 
 // function finds a kernel of the module.
@@ -172,7 +205,7 @@ func (d *Device) Name() string { return fmt.Sprintf("cuda:%d", d.index) }
 func (d *Device) Describe() string {
 	total, _ := d.gpu.TotalMem()
 	version := cu.Version()
-	return fmt.Sprintf("cuda:%d (%s, %.0f GiB, driver for CUDA %d.%d, float32)", d.index, d.name, float64(total)/(1<<30), version/1000, version%1000/10)
+	return fmt.Sprintf("cuda:%d (%s, %.0f GiB, driver for CUDA %d.%d, %v)", d.index, d.name, float64(total)/(1<<30), version/1000, version%1000/10, d.precision)
 }
 
 // Float implements device.Memory.
@@ -180,7 +213,12 @@ func (d *Device) Float() tensor.Dtype { return tensor.Float32 }
 
 // Synchronize implements device.Memory.
 func (d *Device) Synchronize() error {
-	return d.queue.do("synchronize", d.queue.wait)
+	return d.queue.do("synchronize", func() error {
+		if d.capture.active {
+			return errCaptured
+		}
+		return d.queue.wait()
+	})
 }
 
 // Stats implements device.Memory.
@@ -190,20 +228,43 @@ func (d *Device) Stats() device.Stats {
 	return s
 }
 
+// end gives back what begin and all work since have made in the context, on the worker.
+func (d *Device) end() error {
+	var errs []error
+	wait := func() {
+		for _, s := range []C.CUstream{d.copies, d.stream} {
+			if s != nil {
+				errs = append(errs, check("cuStreamSynchronize", C.cuStreamSynchronize(s)))
+			}
+		}
+	}
+	wait()
+	errs = append(errs, d.capture.release(), d.capture.forget(), d.dnn.release(), d.blas.release(), d.staging.release(d), d.pool.everything(d))
+	wait()
+	if d.module != nil {
+		errs = append(errs, check("cuModuleUnload", C.cuModuleUnload(d.module)))
+	}
+	for _, s := range []C.CUstream{d.copies, d.stream} {
+		if s != nil {
+			errs = append(errs, check("cuStreamDestroy", C.cuStreamDestroy(s)))
+		}
+	}
+	return errors.Join(append(errs, called("cuCtxSetCurrent", cu.SetCurrentContext(cu.CUContext{})))...)
+}
+
 // Close implements device.Memory.
 func (d *Device) Close() error {
 	d.table.release()
 	leak := device.LeakError(d)
 	err := d.queue.always(func() error {
-		errs := []error{d.queue.wait(), d.capture.release(), d.dnn.release(), d.blas.release(), d.staging.release(d), d.pool.everything(d)}
-		errs = append(errs, d.choices.save(), check("cuStreamSynchronize", C.cuStreamSynchronize(d.stream)), check("cuModuleUnload", C.cuModuleUnload(d.module)),
-			check("cuStreamDestroy", C.cuStreamDestroy(d.copies)), check("cuStreamDestroy", C.cuStreamDestroy(d.stream)),
-			cu.SetCurrentContext(cu.CUContext{}))
-		return errors.Join(errs...)
+		d.choices.save()
+		err := errors.Join(d.queue.take(), d.end())
+		d.queue.other = nil
+		return err
 	})
 	d.queue.close()
-	if lost := d.queue.lost; lost != nil {
-		err = nil // in a lost context nothing can be given back, and lost has been said before
+	if d.queue.lost != nil {
+		err = nil // in a lost context nothing can be given back, and that it is lost has been said before
 	}
-	return errors.Join(leak, err, d.gpu.ReleasePrimaryCtx())
+	return errors.Join(leak, err, called("cuDevicePrimaryCtxRelease", d.gpu.ReleasePrimaryCtx()))
 }

@@ -16,13 +16,14 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/device/cuda/launch"
 )
 
 // dnn is cuDNN as the worker uses it. Descriptors are made once per shape and kept.
 type dnn struct {
 	handle      C.cudnnHandle_t
 	tensors     map[tensorKey]C.cudnnTensorDescriptor_t
-	filters     map[[4]int]C.cudnnFilterDescriptor_t
+	filters     map[filterKey]C.cudnnFilterDescriptor_t
 	convs       map[convKey]*convPlan
 	pools       map[poolKey]C.cudnnPoolingDescriptor_t
 	activations map[activationKey]C.cudnnActivationDescriptor_t
@@ -62,7 +63,7 @@ func loadLibraries() error {
 }
 
 func (n *dnn) begin(stream unsafe.Pointer) error {
-	n.tensors, n.filters, n.convs = map[tensorKey]C.cudnnTensorDescriptor_t{}, map[[4]int]C.cudnnFilterDescriptor_t{}, map[convKey]*convPlan{}
+	n.tensors, n.filters, n.convs = map[tensorKey]C.cudnnTensorDescriptor_t{}, map[filterKey]C.cudnnFilterDescriptor_t{}, map[convKey]*convPlan{}
 	n.pools, n.lrns = map[poolKey]C.cudnnPoolingDescriptor_t{}, map[device.LRNSpec]C.cudnnLRNDescriptor_t{}
 	n.activations = map[activationKey]C.cudnnActivationDescriptor_t{}
 	if err := checkDNN("cudnnCreate", C.cudnnCreate(&n.handle)); err != nil {
@@ -101,6 +102,20 @@ func (n *dnn) release() error {
 type tensorKey struct {
 	n, c, h, w int
 	rowMajor   bool // maps apart from one another, as shapes of other ranks than 4 lie
+	type_      launch.Type
+}
+
+// filterKey is likewise.
+type filterKey struct {
+	shape [4]int
+	type_ launch.Type
+}
+
+func dataType(t launch.Type) C.cudnnDataType_t {
+	if t == launch.BF16 {
+		return C.CUDNN_DATA_BFLOAT16
+	}
+	return C.CUDNN_DATA_FLOAT
 }
 
 // describe reads any shape of rank 2 or more as [N, C, H, W] as it lies in memory.
@@ -127,7 +142,7 @@ func (n *dnn) tensor(k tensorKey) (C.cudnnTensorDescriptor_t, error) {
 	if k.rowMajor {
 		format = C.CUDNN_TENSOR_NCHW
 	}
-	if err := checkDNN("cudnnSetTensor4dDescriptor", C.cudnnSetTensor4dDescriptor(t, format, C.CUDNN_DATA_FLOAT,
+	if err := checkDNN("cudnnSetTensor4dDescriptor", C.cudnnSetTensor4dDescriptor(t, format, dataType(k.type_),
 		C.int(k.n), C.int(k.c), C.int(k.h), C.int(k.w))); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w for [%d, %d, %d, %d]", err, k.n, k.c, k.h, k.w), checkDNN("cudnnDestroyTensorDescriptor", C.cudnnDestroyTensorDescriptor(t)))
 	}
@@ -135,8 +150,8 @@ func (n *dnn) tensor(k tensorKey) (C.cudnnTensorDescriptor_t, error) {
 	return t, nil
 }
 
-func (n *dnn) filter(s tensor.Shape) (C.cudnnFilterDescriptor_t, error) {
-	k := [4]int(s)
+func (n *dnn) filter(s tensor.Shape, t launch.Type) (C.cudnnFilterDescriptor_t, error) {
+	k := filterKey{[4]int(s), t}
 	if f, known := n.filters[k]; known {
 		return f, nil
 	}
@@ -144,8 +159,8 @@ func (n *dnn) filter(s tensor.Shape) (C.cudnnFilterDescriptor_t, error) {
 	if err := checkDNN("cudnnCreateFilterDescriptor", C.cudnnCreateFilterDescriptor(&f)); err != nil {
 		return nil, err
 	}
-	if err := checkDNN("cudnnSetFilter4dDescriptor", C.cudnnSetFilter4dDescriptor(f, C.CUDNN_DATA_FLOAT, C.CUDNN_TENSOR_NHWC,
-		C.int(k[0]), C.int(k[1]), C.int(k[2]), C.int(k[3]))); err != nil {
+	if err := checkDNN("cudnnSetFilter4dDescriptor", C.cudnnSetFilter4dDescriptor(f, dataType(t), C.CUDNN_TENSOR_NHWC,
+		C.int(s[0]), C.int(s[1]), C.int(s[2]), C.int(s[3]))); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w for %v", err, s), checkDNN("cudnnDestroyFilterDescriptor", C.cudnnDestroyFilterDescriptor(f)))
 	}
 	n.filters[k] = f
@@ -170,7 +185,7 @@ func (d *Device) workspace(bytes C.size_t) (unsafe.Pointer, error) {
 				return nil, err
 			}
 		}
-		n.space = &buffer{at, size}
+		n.space = &buffer{at: at, bytes: size}
 	}
 	return pointer(uint64(n.space.at)), nil
 }

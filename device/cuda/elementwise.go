@@ -9,7 +9,8 @@ import (
 
 // Fill implements device.Elementwise.
 func (d *Device) Fill(y *device.Tensor, value float64) error {
-	return d.launch(named("fill", y.Shape), launch.Fill(address(y), y.Size(), value, launch.F32))
+	c := d.like(y, named("fill", y.Shape))
+	return c.launch(launch.Fill(c.out(y), y.Size(), value, c.type_))
 }
 
 // Binary implements device.Elementwise.
@@ -17,19 +18,22 @@ func (d *Device) Binary(y, a, b *device.Tensor, op device.BinaryKind) error {
 	if y.Size() == 0 {
 		return nil
 	}
-	l, err := launch.Binary(address(y), address(a), address(b), y.Shape, a.Shape, b.Shape, op, launch.F32)
-	if err != nil {
-		return err
-	}
-	return d.launch(named(op.String(), y.Shape), l)
+	c := d.like(y, named(op.String(), y.Shape))
+	ap, bp := c.in(a), c.in(b)
+	return c.built(single(launch.Binary(c.out(y), ap, bp, y.Shape, a.Shape, b.Shape, op, c.type_)))
 }
 
 // Scale implements device.Elementwise.
 func (d *Device) Scale(y, x *device.Tensor, factor, offset float64) error {
-	return d.launch(named("scale", x.Shape), launch.Scale(address(y), address(x), x.Size(), factor, offset, launch.F32))
+	c := d.like(y, named("scale", x.Shape))
+	if factor == 1 && offset == 0 && storage(x) != storage(y) {
+		return c.launch(launch.Cast(c.out(y), address(x), x.Size(), storage(y), storage(x)))
+	}
+	xp := c.in(x)
+	return c.launch(launch.Scale(c.out(y), xp, x.Size(), factor, offset, c.type_))
 }
 
-// ReduceSum implements device.Elementwise.
+// ReduceSum implements device.Elementwise. The sum itself is float32.
 func (d *Device) ReduceSum(y, x *device.Tensor, factor float64) error {
 	if y.Size() == 0 {
 		return nil
@@ -37,9 +41,12 @@ func (d *Device) ReduceSum(y, x *device.Tensor, factor float64) error {
 	if x.Size() == 0 {
 		return d.Fill(y, 0)
 	}
-	return d.launchWith(named("sum", x.Shape), launch.ReduceSumSpace(y.Shape, x.Shape), func(space uint64) ([]launch.Launch, error) {
-		return launch.ReduceSum(address(y), address(x), space, y.Shape, x.Shape, factor, launch.F32, launch.F32)
-	})
+	c, to := d.like(x, named("sum", x.Shape)), launch.F32
+	if storage(x) == launch.BF16 {
+		to = storage(y)
+	}
+	space := c.borrow(launch.ReduceSumSpace(y.Shape, x.Shape))
+	return c.built(launch.ReduceSum(c.outAs(y, to), address(x), space, y.Shape, x.Shape, factor, to, c.type_))
 }
 
 // Broadcast implements device.Elementwise.
@@ -47,11 +54,9 @@ func (d *Device) Broadcast(y, x *device.Tensor, factor float64) error {
 	if y.Size() == 0 {
 		return nil
 	}
-	l, err := launch.Broadcast(address(y), address(x), y.Shape, x.Shape, factor, launch.F32)
-	if err != nil {
-		return err
-	}
-	return d.launch(named("broadcast", y.Shape), l)
+	c := d.like(y, named("broadcast", y.Shape))
+	xp := c.in(x)
+	return c.built(single(launch.Broadcast(c.out(y), xp, y.Shape, x.Shape, factor, c.type_)))
 }
 
 // AddBias implements device.FullyConnected.
@@ -59,7 +64,9 @@ func (d *Device) AddBias(y, x, b *device.Tensor) error {
 	if x.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("bias", x.Shape), launch.AddBias(address(y), address(x), address(b), x.Shape, device.ActivationSpec{}, launch.F32))
+	c := d.like(y, named("bias", x.Shape))
+	xp, bp := c.in(x), c.exact(b)
+	return c.launch(launch.AddBias(c.out(y), xp, bp, x.Shape, device.ActivationSpec{}, c.type_))
 }
 
 // SumChannels implements device.FullyConnected.
@@ -70,7 +77,7 @@ func (d *Device) SumChannels(db, dy *device.Tensor) error {
 	if dy.Size() == 0 {
 		return d.Fill(db, 0)
 	}
-	return d.launchWith(named("gradient of the bias", dy.Shape), launch.SumChannelsSpace(dy.Shape, launch.F32), func(space uint64) ([]launch.Launch, error) {
-		return launch.SumChannels(address(db), address(dy), space, dy.Shape, launch.F32)
-	})
+	c := d.like(dy, named("gradient of the bias", dy.Shape))
+	space := c.borrow(launch.SumChannelsSpace(dy.Shape, c.type_))
+	return c.built(launch.SumChannels(c.exactOut(db), address(dy), space, dy.Shape, c.type_))
 }

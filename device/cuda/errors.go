@@ -34,6 +34,14 @@ func check(call string, status C.CUresult) error {
 	return &statusError{call, status}
 }
 
+// called names the call that gorgonia.org/cu's error is of.
+func called(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
 func isStatus(err error, status C.CUresult) bool {
 	var e *statusError
 	return errors.As(err, &e) && e.status == status

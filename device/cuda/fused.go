@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"fovea/device"
-	"fovea/device/cuda/launch"
 )
 
 var (
@@ -54,11 +53,7 @@ func (d *Device) BatchNormReLU(y, mean, invStd, runningMean, runningVar, x, resi
 	if x.Size() == 0 {
 		return nil
 	}
-	stats := launch.Statistics{Mean: address(mean), Spread: address(invStd)}
-	return d.launchWith(named("batch_norm_relu", x.Shape), launch.BatchNormSpace(x.Shape, launch.F32), func(space uint64) ([]launch.Launch, error) {
-		list := launch.BatchNormStatistics(address(mean), address(invStd), address(runningMean), address(runningVar), address(x), space, x.Shape, s, launch.F32)
-		return append(list, launch.BatchNormApply(address(y), address(x), address(residual), stats, address(scale), address(shift), x.Shape, true, launch.F32)), nil
-	})
+	return d.like(y, named("batch_norm_relu", x.Shape)).batchNorm(y, mean, invStd, runningMean, runningVar, x, residual, scale, shift, s, true)
 }
 
 // BatchNormReLUBackward implements device.FusedNormalisation.
@@ -66,12 +61,7 @@ func (d *Device) BatchNormReLUBackward(dx, dresidual, dscale, dshift, dy, x, y, 
 	if x.Size() == 0 {
 		return nil
 	}
-	stats := launch.Statistics{Mean: address(mean), Spread: address(invStd)}
-	return d.launchWith(named("gradient of batch_norm_relu", x.Shape), launch.BatchNormSpace(x.Shape, launch.F32), func(space uint64) ([]launch.Launch, error) {
-		list := launch.BatchNormGradients(address(dscale), address(dshift), address(dy), address(x), address(y), space, stats, x.Shape, launch.F32)
-		return append(list, launch.BatchNormInput(address(dx), address(dresidual), address(dy), address(x), address(y), stats, address(scale),
-			address(dscale), address(dshift), x.Shape, launch.F32)), nil
-	})
+	return d.like(dx, named("gradient of batch_norm_relu", x.Shape)).batchNormBackward(dx, dresidual, dscale, dshift, dy, x, y, scale, mean, invStd)
 }
 
 // BatchNormReLUInfer implements device.FusedNormalisation.
@@ -79,7 +69,5 @@ func (d *Device) BatchNormReLUInfer(y, x, residual, scale, shift, mean, variance
 	if x.Size() == 0 {
 		return nil
 	}
-	stats := launch.Statistics{Mean: address(mean), Spread: address(variance), Epsilon: s.Epsilon, IsVariance: true}
-	return d.launch(named("batch_norm_relu (inference)", x.Shape),
-		launch.BatchNormApply(address(y), address(x), address(residual), stats, address(scale), address(shift), x.Shape, true, launch.F32))
+	return d.like(y, named("batch_norm_relu (inference)", x.Shape)).batchNormInfer(y, x, residual, scale, shift, mean, variance, s, true)
 }

@@ -7,7 +7,6 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"fovea/device"
 	"fovea/device/cuda/launch"
 )
 
@@ -24,25 +23,6 @@ func (d *Device) launch(op string, list ...launch.Launch) error {
 	return nil
 }
 
-// launchWith is launch of kernels that need a workspace. It goes back to the pool at once: what uses the memory next is
-// queued after them.
-func (d *Device) launchWith(op string, bytes int, list func(space uint64) ([]launch.Launch, error)) error {
-	at := uint64(0)
-	if bytes > 0 {
-		space, err := d.pool.get(d, int64(bytes))
-		if err != nil {
-			return err
-		}
-		defer d.pool.put(space)
-		at = uint64(space.at)
-	}
-	launches, err := list(at)
-	if err != nil {
-		return err
-	}
-	return d.launch(op, launches...)
-}
-
 // copyBytes copies within the GPU.
 func (d *Device) copyBytes(op string, dst, src uint64, bytes int64) error {
 	n := []int{int(bytes / 4)}
@@ -55,11 +35,3 @@ func (d *Device) copyBytes(op string, dst, src uint64, bytes int64) error {
 
 // named is an operation with a shape, for errors.
 func named(op string, s tensor.Shape) string { return fmt.Sprintf("%s of %v", op, s) }
-
-// lies reads a shape as [outer, channels, inner] as it lies in the GPU's memory.
-func lies(s tensor.Shape) (outer, channels, inner int) {
-	if len(s) == 4 {
-		return s[0] * s[2] * s[3], s[1], 1
-	}
-	return device.Channels(s)
-}

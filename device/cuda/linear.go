@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"fovea/device"
+	"fovea/device/cuda/launch"
 )
 
 // blas is cuBLASLt as the worker uses it.
@@ -28,6 +29,7 @@ type productKey struct {
 	m, n, k                int
 	transposeA, transposeB bool
 	epilogue               C.cublasLtEpilogue_t
+	result                 launch.Type // of C and the bias; op(A) and op(B) are the device's products
 }
 
 // productPlan is a product as cuBLASLt knows it. It is column-major: it computes the transpose, C^T = op(B)^T op(A)^T, for
@@ -67,13 +69,22 @@ func checkBLAS(call string, status C.cublasStatus_t) error {
 // productSpace is the workspace that a product may use.
 const productSpace = 32 << 20
 
-func (b *blas) begin() error {
+// begin readies cuBLASLt. Where results must repeat, partial sums of a product that is split may only be added up out of
+// place, in a fixed order, and not in the order in which they come.
+func (b *blas) begin(exact bool) error {
 	b.products = map[productKey]*productPlan{}
 	if err := checkBLAS("cublasLtCreate", C.cublasLtCreate(&b.handle)); err != nil {
 		return err
 	}
 	if err := checkBLAS("cublasLtMatmulPreferenceCreate", C.cublasLtMatmulPreferenceCreate(&b.preference)); err != nil {
 		return err
+	}
+	if exact {
+		schemes := C.uint32_t(C.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
+		if err := checkBLAS("cublasLtMatmulPreferenceSetAttribute", C.cublasLtMatmulPreferenceSetAttribute(b.preference,
+			C.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, unsafe.Pointer(&schemes), C.size_t(unsafe.Sizeof(schemes)))); err != nil {
+			return err
+		}
 	}
 	space := C.uint64_t(productSpace)
 	return checkBLAS("cublasLtMatmulPreferenceSetAttribute", C.cublasLtMatmulPreferenceSetAttribute(b.preference,
@@ -113,18 +124,18 @@ func (p *productPlan) set(attribute C.cublasLtMatmulDescAttributes_t, value unsa
 }
 
 // productPlan finds or makes what cuBLASLt needs for a product.
-func (d *Device) productPlan(k productKey) (p *productPlan, err error) {
+func (d *Device) productPlan(k productKey) (_ *productPlan, err error) {
 	if p, known := d.blas.products[k]; known {
 		return p, nil
 	}
-	p = &productPlan{}
+	p := &productPlan{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.release())
 		}
 	}()
 	compute := C.cublasComputeType_t(C.CUBLAS_COMPUTE_32F)
-	if d.tf32 {
+	if d.precision == device.TF32 {
 		compute = C.CUBLAS_COMPUTE_32F_FAST_TF32
 	}
 	if err := checkBLAS("cublasLtMatmulDescCreate", C.cublasLtMatmulDescCreate(&p.operation, compute, C.CUDA_R_32F)); err != nil {
@@ -147,13 +158,14 @@ func (d *Device) productPlan(k productKey) (p *productPlan, err error) {
 	if err := p.set(C.CUBLASLT_MATMUL_DESC_EPILOGUE, unsafe.Pointer(&epilogue), unsafe.Sizeof(epilogue)); err != nil {
 		return nil, err
 	}
-	layout := func(to *C.cublasLtMatrixLayout_t, rows, cols int, transposed bool) error {
+	layout := func(to *C.cublasLtMatrixLayout_t, t launch.Type, rows, cols int, transposed bool) error {
 		if transposed {
 			rows, cols = cols, rows
 		}
-		return checkBLAS("cublasLtMatrixLayoutCreate", C.cublasLtMatrixLayoutCreate(to, C.CUDA_R_32F, C.uint64_t(rows), C.uint64_t(cols), C.int64_t(rows)))
+		return checkBLAS("cublasLtMatrixLayoutCreate", C.cublasLtMatrixLayoutCreate(to, matrixType(t), C.uint64_t(rows), C.uint64_t(cols), C.int64_t(rows)))
 	}
-	for _, err := range []error{layout(&p.b, k.n, k.k, k.transposeB), layout(&p.a, k.k, k.m, k.transposeA), layout(&p.c, k.n, k.m, false)} {
+	for _, err := range []error{layout(&p.b, d.products, k.n, k.k, k.transposeB), layout(&p.a, d.products, k.k, k.m, k.transposeA),
+		layout(&p.c, k.result, k.n, k.m, false)} {
 		if err != nil {
 			return nil, err
 		}
@@ -172,9 +184,16 @@ func (d *Device) productPlan(k productKey) (p *productPlan, err error) {
 	return p, nil
 }
 
+func matrixType(t launch.Type) C.cudaDataType {
+	if t == launch.BF16 {
+		return C.CUDA_R_16BF
+	}
+	return C.CUDA_R_32F
+}
+
 // product queues C = op(A) op(B), with a bias added to each row if there is one.
 func (d *Device) product(op string, c, a, b, bias *device.Tensor, transposeA, transposeB bool, epilogue C.cublasLtEpilogue_t) error {
-	k := productKey{m: c.Shape[0], n: c.Shape[1], k: a.Shape[1], transposeA: transposeA, transposeB: transposeB, epilogue: epilogue}
+	k := productKey{m: c.Shape[0], n: c.Shape[1], k: a.Shape[1], transposeA: transposeA, transposeB: transposeB, epilogue: epilogue, result: storage(c)}
 	if transposeA {
 		k.k = a.Shape[0]
 	}
@@ -187,9 +206,10 @@ func (d *Device) product(op string, c, a, b, bias *device.Tensor, transposeA, tr
 		}
 		return d.AddBias(c, c, bias)
 	}
-	cp, ap, bp, biasp := address(c), address(a), address(b), address(bias)
-	name := fmt.Sprintf("%s of [%d, %d] with [%d, %d]", op, k.m, k.k, k.k, k.n)
-	return d.queue.post(name, func() error {
+	q := d.as(d.products, fmt.Sprintf("%s of [%d, %d] with [%d, %d]", op, k.m, k.k, k.k, k.n))
+	ap, bp, biasp := q.in(a), q.in(b), q.inAs(bias, k.result)
+	cp := q.outAs(c, k.result)
+	return q.post(func() error {
 		p, err := d.productPlan(k)
 		if err != nil {
 			return err

@@ -16,21 +16,3 @@ CUresult fovea_launch_all(CUstream stream, fovea_launch *list, int n, int *faile
 	}
 	return CUDA_SUCCESS;
 }
-
-CUresult fovea_end_capture(CUstream stream, CUgraphExec *exec, int *made) {
-	CUgraph graph = NULL;
-	CUresult status = cuStreamEndCapture(stream, &graph);
-	if (status != CUDA_SUCCESS) return status;
-	*made = 0;
-	if (*exec) {
-		CUgraphExecUpdateResultInfo info;
-		if (cuGraphExecUpdate(*exec, graph, &info) == CUDA_SUCCESS) return cuGraphDestroy(graph);
-		// Another shape than before: an epoch's last batch, or another algorithm.
-		status = cuGraphExecDestroy(*exec);
-		*exec = NULL;
-	}
-	if (status == CUDA_SUCCESS) status = cuGraphInstantiate(exec, graph, 0);
-	*made = 1;
-	CUresult destroyed = cuGraphDestroy(graph);
-	return status != CUDA_SUCCESS ? status : destroyed;
-}

@@ -1,5 +1,5 @@
-// native.h is the part of the runtime that is C: many launches in one call from Go, and the driver's functions that
-// gorgonia.org/cu does not have (pinned memory, stream-ordered memory, stream capture).
+// native.h is the part of the runtime that is C: many launches in one call from Go. It brings the driver's functions
+// too, those that gorgonia.org/cu does not have (pinned memory, stream-ordered memory, stream capture).
 #pragma once
 
 #include <cuda.h>
@@ -16,7 +16,3 @@ typedef struct {
 
 // fovea_launch_all launches n kernels in order. After a failure *failed is the number of the launch that did.
 CUresult fovea_launch_all(CUstream stream, fovea_launch *list, int n, int *failed);
-
-// fovea_end_capture ends the capture of a stream and readies the graph to run: by updating *exec where it has the same
-// shape, by making it anew where not (*made is then 1).
-CUresult fovea_end_capture(CUstream stream, CUgraphExec *exec, int *made);

@@ -8,6 +8,8 @@ package cuda
 import "C"
 
 import (
+	"errors"
+
 	"fovea/device"
 	"fovea/device/cuda/launch"
 )
@@ -17,10 +19,14 @@ func (d *Device) BatchNorm(y, mean, invStd, runningMean, runningVar, x, scale, s
 	if x.Size() == 0 {
 		return nil
 	}
-	key, name := describe(x.Shape), named("batch_norm", x.Shape)
-	yp, xp, scalep, shiftp := address(y), address(x), address(scale), address(shift)
-	rmp, rvp, mp, ip := address(runningMean), address(runningVar), address(mean), address(invStd)
-	return d.queue.post(name, func() error {
+	c := d.like(y, named("batch_norm", x.Shape))
+	if c.type_ != launch.F32 {
+		return c.batchNorm(y, mean, invStd, runningMean, runningVar, x, nil, scale, shift, s, false)
+	}
+	key := describe(x.Shape)
+	xp, scalep, shiftp := c.in(x), c.exact(scale), c.exact(shift)
+	rmp, rvp, mp, ip, yp := c.update(runningMean), c.update(runningVar), c.exactOut(mean), c.exactOut(invStd), c.out(y)
+	return c.post(func() error {
 		t, v, err := d.dnn.normalised(key)
 		if err != nil {
 			return err
@@ -45,10 +51,14 @@ func (d *Device) BatchNormBackward(dx, dscale, dshift, dy, x, scale, mean, invSt
 	if x.Size() == 0 {
 		return nil
 	}
-	key, name := describe(x.Shape), named("gradient of batch_norm", x.Shape)
-	dxp, dsp, dbp, dyp, xp := address(dx), address(dscale), address(dshift), address(dy), address(x)
-	scalep, mp, ip := address(scale), address(mean), address(invStd)
-	return d.queue.post(name, func() error {
+	c := d.like(dx, named("gradient of batch_norm", x.Shape))
+	if c.type_ != launch.F32 {
+		return c.batchNormBackward(dx, nil, dscale, dshift, dy, x, nil, scale, mean, invStd)
+	}
+	key := describe(x.Shape)
+	dyp, xp, scalep, mp, ip := c.in(dy), c.in(x), c.exact(scale), c.exact(mean), c.exact(invStd)
+	dxp, dsp, dbp := c.out(dx), c.exactOut(dscale), c.exactOut(dshift)
+	return c.post(func() error {
 		t, v, err := d.dnn.normalised(key)
 		if err != nil {
 			return err
@@ -65,9 +75,13 @@ func (d *Device) BatchNormInfer(y, x, scale, shift, mean, variance *device.Tenso
 	if x.Size() == 0 {
 		return nil
 	}
-	key, name := describe(x.Shape), named("batch_norm (inference)", x.Shape)
-	yp, xp, scalep, shiftp, mp, vp := address(y), address(x), address(scale), address(shift), address(mean), address(variance)
-	return d.queue.post(name, func() error {
+	c := d.like(y, named("batch_norm (inference)", x.Shape))
+	if c.type_ != launch.F32 {
+		return c.batchNormInfer(y, x, nil, scale, shift, mean, variance, s, false)
+	}
+	key := describe(x.Shape)
+	xp, scalep, shiftp, mp, vp, yp := c.in(x), c.exact(scale), c.exact(shift), c.exact(mean), c.exact(variance), c.out(y)
+	return c.post(func() error {
 		t, v, err := d.dnn.normalised(key)
 		if err != nil {
 			return err
@@ -85,11 +99,11 @@ func (d *Device) BatchNormInferBackward(dx, dscale, dshift, dy, x, scale, mean, 
 		}
 		return d.Fill(dshift, 0)
 	}
-	stats := launch.Statistics{Mean: address(mean), Spread: address(variance), Epsilon: s.Epsilon, IsVariance: true}
-	return d.launchWith(named("gradient of batch_norm (inference)", x.Shape), launch.BatchNormSpace(x.Shape, launch.F32), func(space uint64) ([]launch.Launch, error) {
-		list := launch.BatchNormGradients(address(dscale), address(dshift), address(dy), address(x), 0, space, stats, x.Shape, launch.F32)
-		return append(list, launch.BatchNormInput(address(dx), 0, address(dy), address(x), 0, stats, address(scale), 0, 0, x.Shape, launch.F32)), nil
-	})
+	c := d.like(dx, named("gradient of batch_norm (inference)", x.Shape))
+	stats := launch.Statistics{Mean: c.exact(mean), Spread: c.exact(variance), Epsilon: s.Epsilon, IsVariance: true}
+	dyp, xp, space := c.in(dy), c.in(x), c.borrow(launch.BatchNormSpace(x.Shape, c.type_))
+	list := launch.BatchNormGradients(c.exactOut(dscale), c.exactOut(dshift), dyp, xp, 0, space, stats, x.Shape, c.type_)
+	return c.launch(append(list, launch.BatchNormInput(c.out(dx), 0, dyp, xp, 0, stats, c.exact(scale), 0, 0, x.Shape, c.type_))...)
 }
 
 // lrnTheirs says whether cuDNN has a normalisation: with an odd window, as an even one leans the other way there, of at most 16 maps.
@@ -105,8 +119,11 @@ func (n *dnn) lrn(s device.LRNSpec) (C.cudnnLRNDescriptor_t, error) {
 	if err := checkDNN("cudnnCreateLRNDescriptor", C.cudnnCreateLRNDescriptor(&l)); err != nil {
 		return nil, err
 	}
-	n.lrns[s] = l // so that release finds it
-	return l, checkDNN("cudnnSetLRNDescriptor", C.cudnnSetLRNDescriptor(l, C.unsigned(s.Size), C.double(s.Alpha), C.double(s.Beta), C.double(s.K)))
+	if err := checkDNN("cudnnSetLRNDescriptor", C.cudnnSetLRNDescriptor(l, C.unsigned(s.Size), C.double(s.Alpha), C.double(s.Beta), C.double(s.K))); err != nil {
+		return nil, errors.Join(err, checkDNN("cudnnDestroyLRNDescriptor", C.cudnnDestroyLRNDescriptor(l)))
+	}
+	n.lrns[s] = l
+	return l, nil
 }
 
 // LRN implements device.Normalisation.
@@ -114,12 +131,13 @@ func (d *Device) LRN(y, x *device.Tensor, s device.LRNSpec) error {
 	if x.Size() == 0 {
 		return nil
 	}
-	yp, xp, name := address(y), address(x), named("lrn", x.Shape)
-	if !lrnTheirs(s) {
-		return d.launch(name, launch.LRN(yp, xp, x.Shape, s, launch.F32))
+	c := d.like(y, named("lrn", x.Shape))
+	xp, yp := c.in(x), c.out(y)
+	if !lrnTheirs(s) || c.type_ != launch.F32 {
+		return c.launch(launch.LRN(yp, xp, x.Shape, s, c.type_))
 	}
 	key := describe(x.Shape)
-	return d.queue.post(name, func() error {
+	return c.post(func() error {
 		l, err := d.dnn.lrn(s)
 		if err != nil {
 			return err
@@ -138,12 +156,13 @@ func (d *Device) LRNBackward(dx, dy, x, y *device.Tensor, s device.LRNSpec) erro
 	if x.Size() == 0 {
 		return nil
 	}
-	dxp, dyp, xp, yp, name := address(dx), address(dy), address(x), address(y), named("gradient of lrn", x.Shape)
-	if !lrnTheirs(s) {
-		return d.launch(name, launch.LRNBackward(dxp, dyp, xp, x.Shape, s, launch.F32))
+	c := d.like(dx, named("gradient of lrn", x.Shape))
+	dyp, xp, dxp := c.in(dy), c.in(x), c.out(dx)
+	if !lrnTheirs(s) || c.type_ != launch.F32 {
+		return c.launch(launch.LRNBackward(dxp, dyp, xp, x.Shape, s, c.type_))
 	}
-	key := describe(x.Shape)
-	return d.queue.post(name, func() error {
+	key, yp := describe(x.Shape), c.in(y)
+	return c.post(func() error {
 		l, err := d.dnn.lrn(s)
 		if err != nil {
 			return err
@@ -162,7 +181,9 @@ func (d *Device) ContrastNorm(y, x *device.Tensor, s device.LRNSpec) error {
 	if x.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("contrast_norm", x.Shape), launch.ContrastNorm(address(y), address(x), x.Shape, s, launch.F32))
+	c := d.like(y, named("contrast_norm", x.Shape))
+	xp := c.in(x)
+	return c.launch(launch.ContrastNorm(c.out(y), xp, x.Shape, s, c.type_))
 }
 
 // ContrastNormBackward implements device.Normalisation.
@@ -170,5 +191,7 @@ func (d *Device) ContrastNormBackward(dx, dy, x *device.Tensor, s device.LRNSpec
 	if x.Size() == 0 {
 		return nil
 	}
-	return d.launch(named("gradient of contrast_norm", x.Shape), launch.ContrastNormBackward(address(dx), address(dy), address(x), x.Shape, s, launch.F32))
+	c := d.like(dx, named("gradient of contrast_norm", x.Shape))
+	dyp, xp := c.in(dy), c.in(x)
+	return c.launch(launch.ContrastNormBackward(c.out(dx), dyp, xp, x.Shape, s, c.type_))
 }

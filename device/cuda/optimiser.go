@@ -26,9 +26,20 @@ type parameterTable struct {
 func (d *Device) parameters(list []device.Update) (*parameterTable, error) {
 	wanted := make([]launch.Parameter, 0, len(list))
 	for _, u := range list {
-		if n := u.Value.Size(); n > 0 {
-			wanted = append(wanted, launch.Parameter{Value: address(u.Value), Grad: address(u.Grad), State0: address(u.State[0]), State1: address(u.State[1]), Count: int64(n)})
+		n := u.Value.Size()
+		if n == 0 {
+			continue
 		}
+		for _, t := range []*device.Tensor{u.Value, u.Grad, u.State[0], u.State[1]} {
+			if t != nil && storage(t) != launch.F32 {
+				return nil, fmt.Errorf("a tensor of %v is stored as %v, expected what New makes", t.Shape, storage(t))
+			}
+		}
+		p := launch.Parameter{Value: address(u.Value), Grad: address(u.Grad), State0: address(u.State[0]), State1: address(u.State[1]), Count: int64(n)}
+		if r := d.rounded(u.Value); r != nil { // it stays true
+			p.Copy = uint64(r.at)
+		}
+		wanted = append(wanted, p)
 	}
 	t := &d.table
 	if slices.Equal(t.list, wanted) {
@@ -65,8 +76,11 @@ func (t *parameterTable) release() {
 // update queues one step over a whole list.
 func (d *Device) update(op string, list []device.Update, launch func(table, owners uint64, blocks int) launch.Launch) error {
 	t, err := d.parameters(list)
-	if err != nil || t.blocks == 0 {
-		return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if t.blocks == 0 {
+		return nil
 	}
 	return d.launch(fmt.Sprintf("%s of %d parameters", op, len(list)), launch(address(t.table), address(t.owners), t.blocks))
 }

@@ -8,6 +8,7 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/tensor"
@@ -55,9 +56,12 @@ func (n *dnn) pooling(k poolKey) (C.cudnnPoolingDescriptor_t, error) {
 	if err := checkDNN("cudnnCreatePoolingDescriptor", C.cudnnCreatePoolingDescriptor(&p)); err != nil {
 		return nil, err
 	}
-	n.pools[k] = p // so that release finds it
-	return p, checkDNN("cudnnSetPooling2dDescriptor", C.cudnnSetPooling2dDescriptor(p, k.mode, C.CUDNN_PROPAGATE_NAN,
-		C.int(k.window[0]), C.int(k.window[1]), C.int(k.padding[0]), C.int(k.padding[1]), C.int(k.stride[0]), C.int(k.stride[1])))
+	if err := checkDNN("cudnnSetPooling2dDescriptor", C.cudnnSetPooling2dDescriptor(p, k.mode, C.CUDNN_PROPAGATE_NAN,
+		C.int(k.window[0]), C.int(k.window[1]), C.int(k.padding[0]), C.int(k.padding[1]), C.int(k.stride[0]), C.int(k.stride[1]))); err != nil {
+		return nil, errors.Join(err, checkDNN("cudnnDestroyPoolingDescriptor", C.cudnnDestroyPoolingDescriptor(p)))
+	}
+	n.pools[k] = p
+	return p, nil
 }
 
 func poolName(op string, x tensor.Shape, s device.PoolSpec) string {
@@ -69,12 +73,14 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 	if y.Size() == 0 {
 		return nil
 	}
+	c := d.like(y, poolName("", x.Shape, s))
+	xp, yp := c.in(x), c.out(y)
 	key, has := pooling(x.Shape, y.Shape, s)
-	if !has {
-		return d.launch(poolName("", x.Shape, s), launch.Pool(address(y), address(x), y.Shape, x.Shape, s, launch.F32))
+	if !has || c.type_ != launch.F32 {
+		return c.launch(launch.Pool(yp, xp, y.Shape, x.Shape, s, c.type_))
 	}
-	xs, ys, xp, yp := describe(x.Shape), describe(y.Shape), address(x), address(y)
-	return d.queue.post(poolName("", x.Shape, s), func() error {
+	xs, ys := describe(x.Shape), describe(y.Shape)
+	return c.post(func() error {
 		p, err := d.dnn.pooling(key)
 		if err != nil {
 			return err
@@ -100,14 +106,14 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 	if y.Size() == 0 {
 		return d.Fill(dx, 0)
 	}
-	name := poolName("gradient of ", x.Shape, s)
+	c := d.like(dx, poolName("gradient of ", x.Shape, s))
+	dyp, xp, yp, dxp := c.in(dy), c.in(x), c.in(y), c.out(dx)
 	key, has := pooling(x.Shape, y.Shape, s)
-	if !has || s.Kind == device.MaxPool {
-		return d.launch(name, launch.PoolBackward(address(dx), address(dy), address(x), address(y), y.Shape, x.Shape, s, launch.F32))
+	if !has || s.Kind == device.MaxPool || c.type_ != launch.F32 {
+		return c.launch(launch.PoolBackward(dxp, dyp, xp, yp, y.Shape, x.Shape, s, c.type_))
 	}
 	xs, ys := describe(x.Shape), describe(y.Shape)
-	dxp, dyp, xp, yp := address(dx), address(dy), address(x), address(y)
-	return d.queue.post(name, func() error {
+	return c.post(func() error {
 		p, err := d.dnn.pooling(key)
 		if err != nil {
 			return err

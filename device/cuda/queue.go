@@ -9,10 +9,12 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"fovea/device/cuda/launch"
@@ -26,17 +28,24 @@ import (
 type queue struct {
 	jobs chan job
 	done chan struct{}
+	sent atomic.Int64 // jobs put in
 
 	mu      sync.Mutex
 	failure error
 	lost    error // an asynchronous failure: nothing works in this context any more
 
+	failures atomic.Int64 // times that queued work was dropped
+
 	// Used by the worker only.
 	stream  C.CUstream
+	other   C.CUstream // never captured; nil once it is destroyed
 	library func(kernel string) (C.CUfunction, error)
+	relieve func() error                     // gives memory back that lies unused
 	batch   *[launchesPerCall]C.fovea_launch // C memory
 	names   [launchesPerCall]string          // the operations of the batch
 	filled  int
+	taken   int64    // jobs taken out
+	issued  int64    // of these, so many (at least) are with the driver, or were dropped
 	since   []string // operations put in the stream since it was last waited for, the last few
 	debug   bool     // wait after each operation, so that an asynchronous failure names its own
 }
@@ -82,6 +91,7 @@ func newQueue(begin func(q *queue) error) (*queue, error) {
 
 // work does one job.
 func (q *queue) work(j job) {
+	q.taken++
 	if j.run == nil {
 		q.add(j)
 		if q.filled == launchesPerCall || len(q.jobs) == 0 || q.debug {
@@ -90,6 +100,7 @@ func (q *queue) work(j job) {
 		return
 	}
 	q.flush()
+	q.issued = q.taken - 1
 	err := q.peek()
 	if err == nil || j.always {
 		failed := j.run()
@@ -97,7 +108,7 @@ func (q *queue) work(j job) {
 			failed = q.wait()
 		}
 		if failed != nil {
-			failed = q.explain(j.op, failed)
+			failed = q.explain(j.op, q.cause(failed))
 			if j.answer == nil {
 				q.fail(failed)
 			}
@@ -145,8 +156,17 @@ func (q *queue) flush() {
 	if q.peek() != nil {
 		return
 	}
-	var failed C.int
-	err := check("cuLaunchKernel", C.fovea_launch_all(q.stream, &q.batch[0], C.int(n), &failed))
+	failed := C.int(0) // so many are launched already
+	launch := func() error {
+		first := failed
+		err := check("cuLaunchKernel", C.fovea_launch_all(q.stream, &q.batch[first], C.int(n)-first, &failed))
+		failed += first
+		return err
+	}
+	err := launch()
+	if isStatus(err, C.CUDA_ERROR_OUT_OF_MEMORY) && q.relieve() == nil { // a kernel is loaded when it first runs
+		err = launch()
+	}
 	if err != nil {
 		q.fail(q.explain(q.names[failed], err))
 		return
@@ -169,6 +189,20 @@ func (q *queue) wait() error {
 		q.since = q.since[:0]
 	}
 	return err
+}
+
+// cause is what a library's failure follows from, if the context is lost: the driver says so, the library only that it
+// failed.
+func (q *queue) cause(failed error) error {
+	var ofDNN *dnnError
+	var ofBLAS *blasError
+	if q.other == nil || !errors.As(failed, &ofDNN) && !errors.As(failed, &ofBLAS) {
+		return failed
+	}
+	if lost := check("cuStreamQuery", C.cuStreamQuery(q.other)); asynchronous(lost) {
+		return fmt.Errorf("%w; %w", failed, lost)
+	}
+	return failed
 }
 
 func (q *queue) remember(op string) {
@@ -204,6 +238,7 @@ func (q *queue) explain(op string, err error) error {
 }
 
 func (q *queue) fail(err error) {
+	q.failures.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.failure == nil {
@@ -233,12 +268,17 @@ func (q *queue) take() error {
 	return err
 }
 
+func (q *queue) send(j job) {
+	q.sent.Add(1)
+	q.jobs <- j
+}
+
 // launch queues a kernel and returns at once. An error is of work queued earlier.
 func (q *queue) launch(op string, l launch.Launch) error {
 	if err := q.take(); err != nil {
 		return err
 	}
-	q.jobs <- job{op: op, launch: l}
+	q.send(job{op: op, launch: l})
 	return nil
 }
 
@@ -247,7 +287,7 @@ func (q *queue) post(op string, run func() error) error {
 	if err := q.take(); err != nil {
 		return err
 	}
-	q.jobs <- job{op: op, run: run}
+	q.send(job{op: op, run: run})
 	return nil
 }
 
@@ -257,7 +297,7 @@ func (q *queue) do(op string, run func() error) error {
 		return err
 	}
 	answer := make(chan error, 1)
-	q.jobs <- job{op: op, run: run, answer: answer}
+	q.send(job{op: op, run: run, answer: answer})
 	err := <-answer
 	if err != nil {
 		q.take() // answered with it
@@ -268,7 +308,7 @@ func (q *queue) do(op string, run func() error) error {
 // always is do for what must happen after a failure too: giving things back.
 func (q *queue) always(run func() error) error {
 	answer := make(chan error, 1)
-	q.jobs <- job{run: run, always: true, answer: answer}
+	q.send(job{run: run, always: true, answer: answer})
 	return <-answer
 }
 

@@ -15,11 +15,11 @@ func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 	if device.EqualShape(x.Shape, shape) || x.Size() == 0 || (!needsLayout(x.Shape) && !needsLayout(shape)) {
 		return device.NewView(x, shape), nil
 	}
-	y, err := d.New(shape, x.DType)
+	y, err := d.newStored(shape, x.DType, storage(x))
 	if err != nil {
 		return nil, err
 	}
-	if err := d.relay(address(y), shape, address(x), x.Shape); err != nil {
+	if err := d.relay(address(y), shape, address(x), x.Shape, storage(x)); err != nil {
 		y.Release()
 		return nil, err
 	}
@@ -27,32 +27,16 @@ func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 }
 
 // relay copies x's elements, in row-major order, to a tensor of another shape.
-func (d *Device) relay(y uint64, shape tensor.Shape, x uint64, from tensor.Shape) error {
+func (d *Device) relay(y uint64, shape tensor.Shape, x uint64, from tensor.Shape, t launch.Type) error {
+	c := d.as(t, named("reshape", shape))
 	switch {
 	case !needsLayout(from):
-		return d.toChannelsLast("reshape", y, x, shape)
+		return c.launch(launch.ToChannelsLast(y, x, shape, t, t))
 	case !needsLayout(shape):
-		return d.fromChannelsLast("reshape", y, x, from)
+		return c.launch(launch.FromChannelsLast(y, x, from, t, t))
 	}
-	flat, err := d.pool.get(d, int64(device.Size(from))*4)
-	if err != nil {
-		return err
-	}
-	defer d.pool.put(flat)
-	if err := d.fromChannelsLast("reshape", uint64(flat.at), x, from); err != nil {
-		return err
-	}
-	return d.toChannelsLast("reshape", y, uint64(flat.at), shape)
-}
-
-// toChannelsLast lays row-major elements of a feature map or of weights out as the GPU keeps them; fromChannelsLast is the
-// way back.
-func (d *Device) toChannelsLast(op string, dst, src uint64, s tensor.Shape) error {
-	return d.launch(named(op, s), launch.ToChannelsLast(dst, src, s, launch.F32, launch.F32))
-}
-
-func (d *Device) fromChannelsLast(op string, dst, src uint64, s tensor.Shape) error {
-	return d.launch(named(op, s), launch.FromChannelsLast(dst, src, s, launch.F32, launch.F32))
+	flat := c.borrow(device.Size(from) * t.Bytes())
+	return c.launch(launch.FromChannelsLast(flat, x, from, t, t), launch.ToChannelsLast(y, flat, shape, t, t))
 }
 
 // CopyRegion implements device.Rearrangement.
@@ -60,11 +44,9 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 	if device.Size(extent) == 0 {
 		return nil
 	}
-	l, err := launch.CopyRegion(address(dst), dst.Shape, to, address(src), src.Shape, from, extent, 4)
-	if err != nil {
-		return err
-	}
-	return d.launch(named("copy", extent), l)
+	c := d.like(dst, named("copy", extent))
+	srcp := c.in(src)
+	return c.built(single(launch.CopyRegion(c.out(dst), dst.Shape, to, srcp, src.Shape, from, extent, c.type_.Bytes())))
 }
 
 // Upsample implements device.Rearrangement.
@@ -72,11 +54,9 @@ func (d *Device) Upsample(y, x *device.Tensor, s device.UpsampleSpec) error {
 	if y.Size() == 0 {
 		return nil
 	}
-	l, err := launch.Upsample(address(y), address(x), y.Shape, x.Shape, s, launch.F32)
-	if err != nil {
-		return err
-	}
-	return d.launch(named("upsample", x.Shape), l)
+	c := d.like(y, named("upsample", x.Shape))
+	xp := c.in(x)
+	return c.built(single(launch.Upsample(c.out(y), xp, y.Shape, x.Shape, s, c.type_)))
 }
 
 // UpsampleBackward implements device.Rearrangement.
@@ -84,9 +64,7 @@ func (d *Device) UpsampleBackward(dx, dy *device.Tensor, s device.UpsampleSpec) 
 	if dx.Size() == 0 {
 		return nil
 	}
-	l, err := launch.UpsampleBackward(address(dx), address(dy), dy.Shape, dx.Shape, s, launch.F32)
-	if err != nil {
-		return err
-	}
-	return d.launch(named("gradient of upsample", dx.Shape), l)
+	c := d.like(dx, named("gradient of upsample", dx.Shape))
+	dyp := c.in(dy)
+	return c.built(single(launch.UpsampleBackward(c.out(dx), dyp, dy.Shape, dx.Shape, s, c.type_)))
 }

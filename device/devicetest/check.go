@@ -29,9 +29,14 @@ func (c Case) Elements(seed uint64) map[string][]float64 {
 
 // Upload makes the case's operands on a device.
 func (c Case) Upload(d device.Device, elements map[string][]float64) (Tensors, error) {
+	return c.upload(d, elements, nil)
+}
+
+// upload stores some of the operands in fewer bits.
+func (c Case) upload(d device.Device, elements values, few map[string]bool) (Tensors, error) {
 	t := Tensors{}
 	for _, o := range c.Operands {
-		x, err := o.upload(d, o.Shape, elements[o.Name])
+		x, err := o.upload(d, o.Shape, elements[o.Name], few[o.Name])
 		if err != nil {
 			t.Release()
 			return nil, fmt.Errorf("operand %s: %w", o.Name, err)
@@ -41,9 +46,9 @@ func (c Case) Upload(d device.Device, elements map[string][]float64) (Tensors, e
 	return t, nil
 }
 
-func (o Operand) upload(d device.Device, s tensor.Shape, elements []float64) (*device.Tensor, error) {
+func (o Operand) upload(d device.Device, s tensor.Shape, elements []float64, few bool) (*device.Tensor, error) {
 	if !o.Labels {
-		return device.FromSlice(d, s, elements)
+		return fromSlice(d, s, elements, few)
 	}
 	labels := make([]int32, len(elements))
 	for i, v := range elements {
@@ -62,7 +67,7 @@ type Result struct {
 // for comparing a device with itself, bit by bit.
 func (r Row) Results(d device.Device, c Case, seed uint64) ([]Result, error) {
 	var all []Result
-	err := r.eachCall(d, c, seed, func(t trial, want values) error {
+	err := r.eachCall(d, c, seed, Precision{}, func(t trial, want values) error {
 		got, err := t.run(plain)
 		for _, name := range t.call.Writes {
 			all = append(all, Result{t.call.Method, name, got[name]})
@@ -75,22 +80,33 @@ func (r Row) Results(d device.Device, c Case, seed uint64) ([]Result, error) {
 // Check compares d with the reference on one case. Its error names the operation, case, shapes, device, seed, call and
 // tensor, and the first element that differs.
 func (r Row) Check(d device.Device, c Case, seed uint64) error {
-	return r.eachCall(d, c, seed, func(t trial, want values) error { return t.check(want) })
+	return r.CheckPrecision(d, c, seed, Precision{})
+}
+
+// CheckPrecision is Check of a device in another precision than float32.
+func (r Row) CheckPrecision(d device.Device, c Case, seed uint64, p Precision) error {
+	return r.eachCall(d, c, seed, p, func(t trial, want values) error { return t.check(want) })
 }
 
 // eachCall visits a case's calls with the reference's results.
-func (r Row) eachCall(d device.Device, c Case, seed uint64, visit func(t trial, want values) error) error {
-	host := values(c.Elements(seed))
+func (r Row) eachCall(d device.Device, c Case, seed uint64, p Precision, visit func(t trial, want values) error) error {
+	p = p.of(r)
+	host, few := values(c.Elements(seed)), p.mix(c, seed)
+	for _, o := range c.Operands {
+		if !o.Labels {
+			p.given(host[o.Name])
+		}
+	}
 	for _, call := range c.Calls {
-		want, err := trial{reference.New(), c, call, host}.run(plain)
+		want, err := trial{d: reference.New(), c: c, call: call, host: host}.run(plain)
 		if err == nil {
-			err = visit(trial{d, c, call, host}, want)
+			err = visit(trial{d, c, call, host, p, few}, want)
 		}
 		if err != nil {
 			return fmt.Errorf("%s, case %q (%s) on device %s, seed %d: %s: %w", r.Op, c.Name, c.shapes(), d.Name(), seed, call.Method, err)
 		}
 		for _, name := range call.Writes {
-			host[name] = singles(want[name])
+			host[name] = p.given(want[name])
 		}
 	}
 	return nil
@@ -102,6 +118,8 @@ type trial struct {
 	c    Case
 	call Call
 	host values
+	p    Precision
+	few  map[string]bool // operands that are stored in fewer bits
 }
 
 // arrangement is how the operands are laid out for a trial.
@@ -152,7 +170,11 @@ func (t trial) compare(got, want values, a arrangement) error {
 	for _, o := range t.c.Operands {
 		switch {
 		case slices.Contains(t.call.Writes, o.Name):
-			if err := t.call.Tolerance.compare(got[o.Name], want[o.Name], o.Shape, t.d.Float()); err != nil {
+			expected := want[o.Name]
+			if t.few[o.Name] && device.Size(o.Shape) > 1 {
+				expected = brain(slices.Clone(expected))
+			}
+			if err := t.p.widen(t.call.Tolerance).compare(got[o.Name], expected, o.Shape, t.d.Float()); err != nil {
 				return fmt.Errorf("tensor %s: %w", o.Name, err)
 			}
 		case o.Name != a.inPlace[1]:
@@ -178,7 +200,7 @@ func (t trial) run(a arrangement) (values, error) {
 }
 
 func (t trial) runOperands(a arrangement) (values, error) {
-	operands, err := t.c.Upload(t.d, t.host)
+	operands, err := t.c.upload(t.d, t.host, t.few)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +235,7 @@ func (t trial) show(operands Tensors) error {
 		if o.Labels || slices.Contains(t.call.Writes, o.Name) {
 			continue
 		}
-		flat, err := o.upload(t.d, tensor.Shape{device.Size(o.Shape)}, t.host[o.Name])
+		flat, err := o.upload(t.d, tensor.Shape{device.Size(o.Shape)}, t.host[o.Name], t.few[o.Name])
 		if err != nil {
 			return fmt.Errorf("operand %s, flat: %w", o.Name, err)
 		}

@@ -15,7 +15,7 @@ import (
 func (r Row) CheckGradients(d device.Device, c Case, seed uint64) error {
 	host := values(c.Elements(seed))
 	forward := func(host values) (float64, values, error) {
-		got, err := trial{d, c, c.Calls[0], host}.run(plain)
+		got, err := trial{d: d, c: c, call: c.Calls[0], host: host}.run(plain)
 		loss := 0.0
 		for _, y := range c.Calls[0].Writes {
 			for i, g := range host["d"+y] {
@@ -32,7 +32,7 @@ func (r Row) CheckGradients(d device.Device, c Case, seed uint64) error {
 		return fail(c.Calls[0].Method, err)
 	}
 	for _, call := range c.Calls[1:] {
-		state, err = trial{d, c, call, state}.run(plain)
+		state, err = trial{d: d, c: c, call: call, host: state}.run(plain)
 		if err != nil {
 			return fail(call.Method, err)
 		}

@@ -8,7 +8,7 @@ import (
 
 func optimiserRows() []Row {
 	return []Row{{
-		Op: "sgd",
+		Op: "sgd", Single: true,
 		Cases: []Case{
 			sgdCase(device.SGDSpec{Rate: 0.1}),
 			sgdCase(device.SGDSpec{Rate: 0.1, WeightDecay: 0.5}),
@@ -18,14 +18,14 @@ func optimiserRows() []Row {
 			sgdCase(device.SGDSpec{Rate: 0.1, Momentum: 0.9, WeightDecay: 0.5, Nesterov: true}),
 		},
 	}, {
-		Op: "rmsprop",
+		Op: "rmsprop", Single: true,
 		Cases: []Case{
 			rmspropCase(device.RMSPropSpec{Rate: 0.1, Decay: 0.9, Epsilon: 1e-2}),
 			rmspropCase(device.RMSPropSpec{Rate: 0.1, Decay: 0.99, Epsilon: 1e-8, WeightDecay: 0.5}),
 			rmspropCase(device.RMSPropSpec{Rate: 0.1, Decay: 0.9, Epsilon: 1e-8, Momentum: 0.9, WeightDecay: 0.5}),
 		},
 	}, {
-		Op: "adam",
+		Op: "adam", Single: true,
 		Cases: []Case{
 			adamCase(device.AdamSpec{Rate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, 1, 2, 3),
 			adamCase(device.AdamSpec{Rate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-2, WeightDecay: 0.5}, 1, 2, 100),

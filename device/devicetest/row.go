@@ -18,6 +18,7 @@ type Row struct {
 	Cases  []Case                        // chosen by hand: the edges
 	Draw   func(src *philox.Source) Case // any other; nil where the cases are all there is
 	Errors []Refusal
+	Single bool // float32 whatever the user chose: parameters and what the optimiser keeps
 }
 
 // Rows is the table: every primitive that computes, in the order of package device's files.

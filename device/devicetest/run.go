@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,11 +13,20 @@ import (
 const randomCases = 4
 
 // Run tests the device that open makes: each time a new one, closed at the end.
-func Run(t *testing.T, open func() (device.Device, error)) {
+func Run(t *testing.T, open func() (device.Device, error)) { RunPrecision(t, open, Precision{}) }
+
+// RunPrecision is Run of a device in another precision than float32.
+func RunPrecision(t *testing.T, open func() (device.Device, error), p Precision) {
 	d, err := open()
 	require.NoError(t, err)
 	for _, row := range Rows() {
-		t.Run(row.Op, func(t *testing.T) { row.Run(t, d) })
+		if p.Ops == nil || slices.Contains(p.Ops, row.Op) {
+			t.Run(row.Op, func(t *testing.T) { row.run(t, d, p) })
+		}
+	}
+	if p.Ops != nil {
+		require.NoError(t, d.Close())
+		return
 	}
 	for _, row := range MemoryRows() {
 		t.Run("memory/"+row.Name, func(t *testing.T) {
@@ -39,10 +49,12 @@ func Run(t *testing.T, open func() (device.Device, error)) {
 }
 
 // Run tries one operation on a device.
-func (r Row) Run(t *testing.T, d device.Device) {
+func (r Row) Run(t *testing.T, d device.Device) { r.run(t, d, Precision{}) }
+
+func (r Row) run(t *testing.T, d device.Device, p Precision) {
 	r.EachCase(func(c Case, seed uint64) {
 		t.Run(c.Name, func(t *testing.T) {
-			if err := r.Check(d, c, seed); err != nil {
+			if err := r.CheckPrecision(d, c, seed, p); err != nil {
 				t.Error(err)
 			}
 		})

@@ -12,11 +12,11 @@ import (
 // In a build without CUDA, asking for it is a failure that says so, and "auto" says why it went without.
 func TestOpenDeviceAbsent(t *testing.T) {
 	for _, spec := range []string{"cuda", "cuda:1"} {
-		_, _, err := OpenDevice(spec, 0)
+		_, _, err := (&Device{Spec: spec}).Open()
 		require.ErrorContains(t, err, "--device "+spec+": this build is pure Go")
 		require.Equal(t, 1, Exit("prog", err, io.Discard))
 	}
-	d, line, err := OpenDevice("auto", 1)
+	d, line, err := (&Device{Spec: "auto"}).Open()
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 	require.Contains(t, line, "the best present; cuda: this build is pure Go")

@@ -11,11 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-
-	"fovea/device"
-	_ "fovea/device/all" // the devices that --device may name
 )
 
 // Exit codes beside 0.
@@ -91,38 +87,3 @@ const WeightsFile = "model.safetensors"
 
 // MaxClasses bounds what a typing mistake, or a file from elsewhere, can make a network allocate.
 const MaxClasses = 100_000
-
-const maxThreads = 1024
-
-// DeviceFlags declares --device and --threads, which OpenDevice understands.
-func DeviceFlags(f *flag.FlagSet, spec *string, threads *int) {
-	f.StringVar(spec, "device", "auto", "`device`: auto (the best present), "+strings.Join(device.Names(), ", ")+"; cuda:N is GPU number N")
-	f.IntVar(threads, "threads", 0, "processors to use; 0: all")
-}
-
-// OpenDevice opens what --device names, and says in one line which device that is and why.
-func OpenDevice(spec string, threads int) (d device.Device, line string, err error) {
-	if threads < 0 || threads > maxThreads {
-		return nil, "", Usagef("--threads: %d, expected 1 to %d, or 0 for all processors", threads, maxThreads)
-	}
-	options := device.Options{Threads: threads}
-	if spec != "auto" {
-		d, err := device.Open(spec, options)
-		if errors.Is(err, device.ErrUsage) {
-			return nil, "", Usagef("--device: %w", err)
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("--device %s: %w", spec, err)
-		}
-		return d, fmt.Sprintf("Device: %s, as asked for", d.Describe()), nil
-	}
-	d, absent, err := device.Best(options)
-	if err != nil {
-		return nil, "", fmt.Errorf("--device auto: %w", err)
-	}
-	why := "the best present"
-	for _, reason := range absent {
-		why += fmt.Sprintf("; %v", reason)
-	}
-	return d, fmt.Sprintf("Device: %s, %s", d.Describe(), why), nil
-}

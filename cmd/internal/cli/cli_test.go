@@ -98,35 +98,6 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestOpenDevice(t *testing.T) {
-	for _, row := range []struct {
-		spec    string
-		threads int
-		code    int
-		shown   string // in the line, or in the error
-	}{
-		{"cpu", 2, 0, "2 threads), as asked for"},
-		{"auto", 1, 0, ", the best present"},
-		{"reference", 0, 0, "as asked for"},
-		{"tpu", 0, 2, `unknown "tpu", expected auto, cpu, cuda, reference`},
-		{"cuda:x", 0, 2, `"x" is not a device number`},
-		{"", 0, 2, `unknown ""`},
-		{"cpu", -1, 2, "--threads: -1, expected 1 to 1024, or 0 for all processors"},
-		{"cpu", 1 << 20, 2, "--threads: 1048576, expected 1 to 1024"},
-	} {
-		t.Run(fmt.Sprintf("%s %d", row.spec, row.threads), func(t *testing.T) {
-			d, line, err := OpenDevice(row.spec, row.threads)
-			require.Equal(t, row.code, Exit("prog", err, io.Discard))
-			if row.code != 0 {
-				require.ErrorContains(t, err, row.shown)
-				return
-			}
-			require.Contains(t, line, row.shown)
-			require.NoError(t, d.Close())
-		})
-	}
-}
-
 func TestInterrupted(t *testing.T) {
 	failure := errors.New("failure")
 	ctx, cancel := context.WithCancelCause(context.Background())

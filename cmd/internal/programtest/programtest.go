@@ -125,7 +125,7 @@ func Build(t testing.TB) string {
 		if folder, failed = os.MkdirTemp("", "program"); failed != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "program"), ".").CombinedOutput()
+		out, err := exec.Command("go", "build", "-tags", tags, "-o", filepath.Join(folder, "program"), ".").CombinedOutput()
 		if err != nil {
 			failed = fmt.Errorf("go build: %w: %s", err, out)
 		}

@@ -22,8 +22,7 @@ struct EmuRange {
 // capturing, and then runs once per graph launch, so it must not use up what it holds: keep descriptors by
 // value. Every range of touches is checked against its allocation now (CUDA_ERROR_INVALID_VALUE and a
 // violation when it does not fit) and takes part in race detection; a range of zero bytes is skipped.
-// A result of work other than CUDA_SUCCESS becomes the context's sticky error. Counts one library_call
-// (also "call:<name>").
+// A result of work other than CUDA_SUCCESS becomes the context's sticky error. Counts one library_call.
 EMU_EXPORT CUresult emu_enqueue(CUstream s, const char* name, std::function<CUresult()> work,
                                 std::vector<EmuRange> touches);
 
@@ -49,7 +48,8 @@ EMU_EXPORT CUresult emu_context_error(void);
 EMU_EXPORT void emu_violation(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // emu_fault tells whether an injected fault is due at this point: "alloc", "launch", "async" or
-// "library_call:<function>". Each call counts as one passage, so call it exactly once per API call.
+// "library_call:<function>", which counts "call:<function>" too. Each call counts as one passage, so call it exactly
+// once per API call.
 EMU_EXPORT int emu_fault(const char* point);
 
 // emu_count adds to a counter of any name, which emu_counter then answers.

@@ -75,6 +75,7 @@ static CUresult h2d(CUdeviceptr to, const void* from, size_t bytes, CUstream s, 
         auto staged = std::make_shared<std::vector<uint8_t>>(static_cast<const uint8_t*>(from), static_cast<const uint8_t*>(from) + bytes);
         auto work = copy_work(who, to, reinterpret_cast<CUdeviceptr>(staged->data()), bytes, Space::device, Space::pageable);
         work->details = staged;
+        emu_count("h2d_pageable", 1);
         return put_counted(s, work);
     }
     if (CUresult r = put_counted(s, copy_work(who, to, source, bytes, Space::device, space))) return r;

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 namespace emu {
 
@@ -120,6 +121,10 @@ CUresult CUDAAPI cuInit(unsigned int flags) {
     m.ready = true;
     machine = m;
     start_report();
+    if (const char* text = getenv("FOVEA_EMU_CONTROL")) {
+        std::istringstream commands(text);
+        for (std::string command; std::getline(commands, command, ';');) emu_control(command.c_str());
+    }
     return CUDA_SUCCESS;
 }
 

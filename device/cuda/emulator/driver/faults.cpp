@@ -46,5 +46,7 @@ void clear_faults() {
 extern "C" int emu_fault(const char* point) {
     std::string_view name = point;
     if (name == "alloc" && emu::fail_all_allocations()) return 1;
+    constexpr std::string_view call = "library_call:";
+    if (name.substr(0, call.size()) == call) emu_count(("call:" + std::string(name.substr(call.size()))).c_str(), 1);
     return emu::injected(point, nullptr);
 }

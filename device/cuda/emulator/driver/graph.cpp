@@ -123,7 +123,6 @@ CUresult capture_wait(CUstream s, CUevent e) {
 void count_work(const Work& work) {
     if (work.type == CU_GRAPH_NODE_TYPE_KERNEL) {
         emu_count(work.library ? "library_calls" : "launches", 1);
-        if (work.library) emu_count(("call:" + work.name).c_str(), 1);
     } else if (work.type == CU_GRAPH_NODE_TYPE_MEMSET) {
         emu_count("memsets", 1);
     } else if (work.type == CU_GRAPH_NODE_TYPE_MEMCPY) {

@@ -154,6 +154,17 @@ void place_variables(CUmodule m) {
             }
 }
 
+// parsed reads PTX, once per process for each text: tests load the same kernels again and again. A module with variables
+// is not shared, as they have addresses of their own in each.
+std::shared_ptr<ptx::Module> parsed(const std::string& text) {
+    static auto& known = *new std::unordered_map<std::string, std::shared_ptr<ptx::Module>>;
+    auto found = known.find(text);
+    if (found != known.end()) return found->second;
+    std::shared_ptr<ptx::Module> code = ptx::Module::parse(text);
+    if (code->variables().empty()) known[text] = code;
+    return code;
+}
+
 CUresult load(CUmodule* out, const void* image, CUcontext ctx, std::string& why) {
     if (!out || !image) return CUDA_ERROR_INVALID_VALUE;
     if (CUresult r = capture_unsafe("cuModuleLoadData")) return r;
@@ -162,7 +173,7 @@ CUresult load(CUmodule* out, const void* image, CUcontext ctx, std::string& why)
     if (CUresult r = ptx_of(image, text, version, why)) return r;
     std::shared_ptr<ptx::Module> code;
     try {
-        code = ptx::Module::parse(text);
+        code = parsed(text);
     } catch (const ptx::Error& e) {
         why = std::string("PTX that the emulator cannot read: ") + e.what();
         return CUDA_ERROR_INVALID_PTX;

@@ -92,6 +92,7 @@ static void execute(CUstream s, const Operation& op) {
         run.ctx = s->ctx;
         run.name = op.work->name;
         uint64_t before = emu_counter("violations");
+        if (op.work->run) emu_count("executed", 1);
         CUresult r = execute(*op.work, run);
         record_accesses(run.reached, s->index, op.seq, op.clock);
         if (r != CUDA_SUCCESS) break_context(s->ctx, r, run.name);

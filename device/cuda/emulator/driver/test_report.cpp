@@ -35,6 +35,17 @@ TEST(any_call_fails_on_demand) {
     EQUAL(emu_fault("library_call:cudnnConvolutionForward"), 0);
     EQUAL(emu_fault("library_call:cudnnConvolutionForward"), 1);
     EQUAL(emu_fault("library_call:cudnnConvolutionForward"), 0);
+    EQUAL(emu_counter("call:cudnnConvolutionForward"), 3u);
+}
+
+TEST(commands_from_the_environment, {"FOVEA_EMU_CONTROL=fail-alloc 2;fail-call cuStreamCreate 1"}) {
+    Context c;
+    CUdeviceptr p, q;
+    CUstream s;
+    OK(cuMemAlloc(&p, 4));
+    IS(cuMemAlloc(&q, 4), CUDA_ERROR_OUT_OF_MEMORY);
+    IS(cuStreamCreate(&s, 0), CUDA_ERROR_UNKNOWN);
+    OK(cuMemFree(p));
 }
 
 TEST(commands_that_are_not_understood) {

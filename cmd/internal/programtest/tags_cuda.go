@@ -1,0 +1,5 @@
+//go:build cuda
+
+package programtest
+
+const tags = "cuda"
