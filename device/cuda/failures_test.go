@@ -402,6 +402,7 @@ func TestOutOfMemory(t *testing.T) {
 		}
 	}
 	do(t, "memory %d", int64(8)<<30)
+	require.NoError(t, d.queue.do("", d.relieve))
 	do(t, "fail-alloc-all")
 	_, err = d.New(tensor.Shape{1000, 1000}, tensor.Float32)
 	require.ErrorContains(t, err, "4194304 bytes asked for, ")
