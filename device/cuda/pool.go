@@ -64,6 +64,18 @@ func (n *dnn) pooling(k poolKey) (C.cudnnPoolingDescriptor_t, error) {
 	return p, nil
 }
 
+// poolingOf describes a pooling and its tensors.
+func (n *dnn) poolingOf(k poolKey, x, y tensorKey) (p C.cudnnPoolingDescriptor_t, xt, yt C.cudnnTensorDescriptor_t, err error) {
+	if p, err = n.pooling(k); err != nil {
+		return nil, nil, nil, err
+	}
+	if xt, err = n.tensor(x); err != nil {
+		return nil, nil, nil, err
+	}
+	yt, err = n.tensor(y)
+	return p, xt, yt, err
+}
+
 func poolName(op string, x tensor.Shape, s device.PoolSpec) string {
 	return fmt.Sprintf("%s%s of %v, window %v, stride %v", op, s.Kind, x, s.Window, s.Stride)
 }
@@ -81,15 +93,7 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 	}
 	xs, ys := describe(x.Shape), describe(y.Shape)
 	return c.post(func() error {
-		p, err := d.dnn.pooling(key)
-		if err != nil {
-			return err
-		}
-		xt, err := d.dnn.tensor(xs)
-		if err != nil {
-			return err
-		}
-		yt, err := d.dnn.tensor(ys)
+		p, xt, yt, err := d.dnn.poolingOf(key, xs, ys)
 		if err != nil {
 			return err
 		}
@@ -114,15 +118,7 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 	}
 	xs, ys := describe(x.Shape), describe(y.Shape)
 	return c.post(func() error {
-		p, err := d.dnn.pooling(key)
-		if err != nil {
-			return err
-		}
-		xt, err := d.dnn.tensor(xs)
-		if err != nil {
-			return err
-		}
-		yt, err := d.dnn.tensor(ys)
+		p, xt, yt, err := d.dnn.poolingOf(key, xs, ys)
 		if err != nil {
 			return err
 		}

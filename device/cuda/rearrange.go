@@ -12,7 +12,7 @@ import (
 // Reshape implements device.Rearrangement: a view where the elements lie in the same order for both shapes, else a copy in
 // which they do.
 func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, error) {
-	if device.EqualShape(x.Shape, shape) || x.Size() == 0 || (!needsLayout(x.Shape) && !needsLayout(shape)) {
+	if device.EqualShape(x.Shape, shape) || x.Size() == 0 || (launch.RowMajorAnyway(x.Shape) && launch.RowMajorAnyway(shape)) {
 		return device.NewView(x, shape), nil
 	}
 	y, err := d.newStored(shape, x.DType, storage(x))
@@ -30,9 +30,9 @@ func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 func (d *Device) relay(y uint64, shape tensor.Shape, x uint64, from tensor.Shape, t launch.Type) error {
 	c := d.as(t, named("reshape", shape))
 	switch {
-	case !needsLayout(from):
+	case launch.RowMajorAnyway(from):
 		return c.launch(launch.ToChannelsLast(y, x, shape, t, t))
-	case !needsLayout(shape):
+	case launch.RowMajorAnyway(shape):
 		return c.launch(launch.FromChannelsLast(y, x, from, t, t))
 	}
 	flat := c.borrow(device.Size(from) * t.Bytes())

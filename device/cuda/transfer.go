@@ -201,7 +201,7 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 	if copied := d.forget(dst); copied != nil {
 		d.pool.put(copied)
 	}
-	if !needsLayout(dst.Shape) { // any piece of it can be laid down alone
+	if launch.RowMajorAnyway(dst.Shape) { // any piece of it can be laid down alone
 		for at := int64(0); at < int64(dst.Size())*4; at += slotMax {
 			n := min(slotMax, int64(dst.Size())*4-at)
 			if err := d.uploadPart(n, func(host []byte) { from(host, int(at/4)) }, func(gpu uint64) error {
@@ -299,14 +299,14 @@ func (d *Device) Download(dst any, src *device.Tensor) error {
 		return d.Synchronize()
 	}
 	at := address(src)
-	if needsLayout(src.Shape) || storage(src) != launch.F32 {
+	if !launch.RowMajorAnyway(src.Shape) || storage(src) != launch.F32 {
 		flat, err := d.pool.get(d, int64(src.Size())*4)
 		if err != nil {
 			return err
 		}
 		defer d.pool.put(flat)
 		plain := launch.Cast(uint64(flat.at), at, src.Size(), launch.F32, storage(src))
-		if needsLayout(src.Shape) {
+		if !launch.RowMajorAnyway(src.Shape) {
 			plain = launch.FromChannelsLast(uint64(flat.at), at, src.Shape, launch.F32, storage(src))
 		}
 		if err := d.launch("download", plain); err != nil {
@@ -376,6 +376,3 @@ func fromBytes(dst any, t *device.Tensor) (read func(from []byte, first int), ok
 func as[T float32 | int32](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/4)
 }
-
-// needsLayout says that a tensor lies otherwise on the GPU than row-major: feature maps and weights are channels-last there.
-func needsLayout(s tensor.Shape) bool { return len(s) == 4 && s[1] > 1 && s[2]*s[3] > 1 }

@@ -40,7 +40,8 @@ func Cast(y, x uint64, n int, yt, xt Type) Launch {
 	return launch("cast_"+xt.String()+"_"+yt.String(), [2]int{ceil(n, 8*threads), 1}, pointer(y), pointer(x), long(n))
 }
 
-// RowMajorAnyway says whether a shape lies the same in both orders, so that nothing needs to move.
+// RowMajorAnyway says whether a shape lies the same in both orders, so that nothing needs to move: all but feature maps and
+// weights, which lie channels last.
 func RowMajorAnyway(shape tensor.Shape) bool {
 	return len(shape) != 4 || shape[1] == 1 || shape[2]*shape[3] == 1 || device.Size(shape) == 0
 }
