@@ -39,11 +39,12 @@ func (p *Precision) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Compact is a device's offer to store some tensors in fewer bits than Memory.New does. A tape asks it for what a step
-// computes (the results of operations and their gradients), and New for everything that outlives a step or is a loss. How a tensor
-// is stored is the device's business: its DType is Float() either way, Upload and Download convert, and every method takes
-// any mix, but for Optimiser, whose tensors come from New. A view is stored as what it shows.
+// Compact is a device's offer to store what a step computes (the results of operations and their gradients) otherwise than
+// Memory.New does: in fewer bits, or in the order in which its kernels like to find it. A tape asks it for those, and New for
+// everything that outlives a step or is a loss. How a tensor is stored is the device's business: its DType is Float() either
+// way, Upload and Download convert, and every method takes any mix, but for Optimiser, whose tensors come from New. A view is
+// stored as what it shows.
 type Compact interface {
-	// NewActivation is New of real numbers, in fewer bits. A tensor of one element is stored as New does.
+	// NewActivation is New of real numbers, stored as activations are. A tensor of one element is stored as New does.
 	NewActivation(shape tensor.Shape) (*Tensor, error)
 }

@@ -9,6 +9,9 @@ import (
 
 // Activate implements device.Activation.
 func (d *Device) Activate(y, x *device.Tensor, s device.ActivationSpec) error {
+	if !alike(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Activate(t[0], t[1], s) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	d.elements(len(in), func(from, to int) { activate(out[from:to], in[from:to], s) })
 	return nil
@@ -61,6 +64,9 @@ func activate(y, x []float32, s device.ActivationSpec) {
 
 // ActivateBackward implements device.Activation.
 func (d *Device) ActivateBackward(dx, dy, x, y *device.Tensor, s device.ActivationSpec) error {
+	if !alike(dx, dy, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ActivateBackward(t[0], t[1], t[2], t[3], s) }, dx, dy, x, y)
+	}
 	out, grad, in, result := floats(dx), floats(dy), floats(x), floats(y)
 	d.elements(len(in), func(from, to int) {
 		activateBackward(out[from:to], grad[from:to], in[from:to], result[from:to], s)
@@ -115,6 +121,9 @@ func activateBackward(dx, dy, x, y []float32, s device.ActivationSpec) {
 
 // Maxout implements device.Activation.
 func (d *Device) Maxout(y, x *device.Tensor, pieces int) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Maxout(t[0], t[1], pieces) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	eachPiece(d, y, pieces, func(at, first, step int) { out[at] = in[largest(in, first, step, pieces)] })
 	return nil
@@ -122,6 +131,9 @@ func (d *Device) Maxout(y, x *device.Tensor, pieces int) error {
 
 // MaxoutBackward implements device.Activation.
 func (d *Device) MaxoutBackward(dx, dy, x, y *device.Tensor, pieces int) error {
+	if blocked(dx, dy, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.MaxoutBackward(t[0], t[1], t[2], t[3], pieces) }, dx, dy, x, y)
+	}
 	in, grad, out := floats(x), floats(dy), floats(dx)
 	eachPiece(d, y, pieces, func(at, first, step int) {
 		for j := range pieces {
@@ -167,6 +179,9 @@ func (d *Device) eachPlace(x *device.Tensor, cost int, visit func(place, first, 
 
 // Softmax implements device.Activation.
 func (d *Device) Softmax(y, x *device.Tensor, logarithm bool) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Softmax(t[0], t[1], logarithm) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	d.eachPlace(x, 32, func(_, first, step, maps int) {
 		norm := logSumExp(in, first, step, maps)
@@ -192,6 +207,9 @@ func logSumExp(x []float32, first, step, n int) float64 {
 
 // SoftmaxBackward implements device.Activation.
 func (d *Device) SoftmaxBackward(dx, dy, y *device.Tensor, logarithm bool) error {
+	if blocked(dx, dy, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.SoftmaxBackward(t[0], t[1], t[2], logarithm) }, dx, dy, y)
+	}
 	out, grad, result := floats(dx), floats(dy), floats(y)
 	d.eachPlace(y, 16, func(_, first, step, maps int) {
 		sum, product := 0.0, 0.0
@@ -213,6 +231,9 @@ func (d *Device) SoftmaxBackward(dx, dy, y *device.Tensor, logarithm bool) error
 
 // Dropout implements device.Activation.
 func (d *Device) Dropout(y, x *device.Tensor, rate float64, stream philox.Stream) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Dropout(t[0], t[1], rate, stream) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	threshold, factor := device.DropThreshold(rate), float32(1/(1-rate))
 	d.divide((len(in)+3)/4, 16, func(_, from, to int) {

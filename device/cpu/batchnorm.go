@@ -32,6 +32,9 @@ func (d *Device) eachChannel(m maps, do func(c int)) {
 // BatchNorm implements device.Normalisation. The variance is taken about the mean in a second pass: the difference of
 // sums of squares would cancel.
 func (d *Device) BatchNorm(y, mean, invStd, runningMean, runningVar, x, scale, shift *device.Tensor, s device.BatchNormSpec) error {
+	if blocked(y, mean, invStd, runningMean, runningVar, x, scale, shift) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.BatchNorm(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], s) }, y, mean, invStd, runningMean, runningVar, x, scale, shift)
+	}
 	in, out, m := floats(x), floats(y), mapsOf(x)
 	d.eachChannel(m, func(c int) {
 		sum, squares := 0.0, 0.0
@@ -74,6 +77,11 @@ func normalise(y, x []float32, mean, factor float64, shift float32) {
 
 // BatchNormBackward implements device.Normalisation.
 func (d *Device) BatchNormBackward(dx, dscale, dshift, dy, x, scale, mean, invStd *device.Tensor) error {
+	if blocked(dx, dscale, dshift, dy, x, scale, mean, invStd) {
+		return d.rowMajor(1, func(t []*device.Tensor) error {
+			return d.BatchNormBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
+		}, dx, dscale, dshift, dy, x, scale, mean, invStd)
+	}
 	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
 	d.eachChannel(m, func(c int) {
 		mu, inv := float64(floats(mean)[c]), float64(floats(invStd)[c])
@@ -109,6 +117,9 @@ func (m maps) sums(dy, x []float32, c int, mean, invStd float64) (sum, product f
 
 // BatchNormInfer implements device.Normalisation.
 func (d *Device) BatchNormInfer(y, x, scale, shift, mean, variance *device.Tensor, s device.BatchNormSpec) error {
+	if blocked(y, x, scale, shift, mean, variance) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.BatchNormInfer(t[0], t[1], t[2], t[3], t[4], t[5], s) }, y, x, scale, shift, mean, variance)
+	}
 	m := mapsOf(x)
 	d.eachChannel(m, func(c int) {
 		factor := float64(floats(scale)[c]) / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)
@@ -121,6 +132,11 @@ func (d *Device) BatchNormInfer(y, x, scale, shift, mean, variance *device.Tenso
 
 // BatchNormInferBackward implements device.Normalisation.
 func (d *Device) BatchNormInferBackward(dx, dscale, dshift, dy, x, scale, mean, variance *device.Tensor, s device.BatchNormSpec) error {
+	if blocked(dx, dscale, dshift, dy, x, scale, mean, variance) {
+		return d.rowMajor(1, func(t []*device.Tensor) error {
+			return d.BatchNormInferBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], s)
+		}, dx, dscale, dshift, dy, x, scale, mean, variance)
+	}
 	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
 	d.eachChannel(m, func(c int) {
 		inv := 1 / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)

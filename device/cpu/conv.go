@@ -7,6 +7,9 @@ import (
 
 // Conv implements device.Convolution: for each image and group, weights [maps, taps] times windows [taps, places].
 func (d *Device) Conv(y, x, w, b *device.Tensor, s device.ConvSpec) error {
+	if blocked(y, x, w, b) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Conv(t[0], t[1], t[2], t[3], s) }, y, x, w, b)
+	}
 	g := newGeometry(x, w, y, s)
 	bias := floats(b)
 	products := g.images * g.Groups
@@ -44,6 +47,9 @@ const strip = 1 << 18
 // [taps, places], which is added to the pixels that the window covered (col2im). A few channels are done at a time, so
 // that the shares stay in the cache.
 func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) error {
+	if blocked(dx, dy, w) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ConvBackwardData(t[0], t[1], t[2], s) }, dx, dy, w)
+	}
 	g := newGeometry(dx, w, dy, s)
 	window, plane := g.rows*g.cols, g.height*g.width
 	block := min(max(1, strip/max(window*g.places, 1)), max(g.channels, 1))
@@ -99,6 +105,9 @@ const (
 // transpose [places of all images, taps]. Large results are cut among the workers; small ones are computed for parts of
 // the images, and those added in order.
 func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec) error {
+	if blocked(dw, x, dy) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ConvBackwardWeights(t[0], t[1], t[2], s) }, dw, x, dy)
+	}
 	g := newGeometry(x, dw, dy, s)
 	out := floats(dw)
 	multiply := func(worker int, c []float32, low, high, group, first, images int) {
@@ -138,6 +147,9 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 
 // Rotate180 implements device.Convolution.
 func (d *Device) Rotate180(y, w *device.Tensor) error {
+	if blocked(y, w) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Rotate180(t[0], t[1]) }, y, w)
+	}
 	rank := len(w.Shape)
 	mask := w.Shape[rank-2] * w.Shape[rank-1]
 	from, to := floats(w), floats(y)

@@ -8,6 +8,7 @@ import (
 
 	"fovea/device"
 	"fovea/kernels/gemm"
+	"fovea/kernels/isa"
 )
 
 func init() {
@@ -22,6 +23,7 @@ func init() {
 // Device computes in float32 on all cores of this machine.
 type Device struct {
 	team   *team
+	set    isa.Set
 	kernel *gemm.Kernel
 	spaces []*gemm.Workspace // one per worker
 	lanes  [][]float32       // one per worker, see lane
@@ -39,11 +41,12 @@ func New(threads int) (*Device, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	kernel, err := gemm.Best()
+	set, err := isa.Best()
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads)}
+	kernel := gemm.For(set)
+	d := &Device{set: set, team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads)}
 	for i := range d.spaces {
 		d.spaces[i] = kernel.NewWorkspace()
 	}
@@ -55,7 +58,7 @@ func (d *Device) Name() string { return "cpu" }
 
 // Describe implements device.Memory.
 func (d *Device) Describe() string {
-	return fmt.Sprintf("cpu (float32, %s/%s, %s kernels, %d threads)", runtime.GOOS, runtime.GOARCH, d.kernel.Name, d.team.size)
+	return fmt.Sprintf("cpu (float32, %s/%s, %s kernels, %d threads)", runtime.GOOS, runtime.GOARCH, d.set, d.team.size)
 }
 
 // Float implements device.Memory.

@@ -10,14 +10,14 @@ import (
 	"fovea/device"
 	"fovea/device/cpu"
 	"fovea/device/devicetest"
-	"fovea/kernels/gemm"
+	"fovea/kernels/isa"
 )
 
 // eachKernel runs a test with every instruction set that this machine has.
 func eachKernel(t *testing.T, test func(t *testing.T)) {
-	for _, k := range gemm.Available() {
-		t.Run(k.Name, func(t *testing.T) {
-			t.Setenv("FOVEA_CPU", k.Name)
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) {
+			t.Setenv("FOVEA_CPU", set.String())
 			test(t)
 		})
 	}
@@ -30,7 +30,9 @@ func TestConformance(t *testing.T) {
 				if testing.Short() && threads < 3 {
 					t.Skip("three threads give the same bits, as the next test shows")
 				}
-				devicetest.Run(t, func() (device.Device, error) { return cpu.New(threads) })
+				open := func() (device.Device, error) { return cpu.New(threads) }
+				devicetest.Run(t, open)
+				t.Run("activations", func(t *testing.T) { devicetest.RunPrecision(t, open, devicetest.Precision{Activations: true}) })
 			})
 		}
 	})

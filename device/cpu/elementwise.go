@@ -15,6 +15,9 @@ func (d *Device) Fill(y *device.Tensor, value float64) error {
 
 // Binary implements device.Elementwise: row by row along the last axis, in which a or b may stand still.
 func (d *Device) Binary(y, a, b *device.Tensor, op device.BinaryKind) error {
+	if blocked(y, a, b) && !alike(y, a, b) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Binary(t[0], t[1], t[2], op) }, y, a, b)
+	}
 	left, right, out := floats(a), floats(b), floats(y)
 	if device.EqualShape(a.Shape, b.Shape) {
 		d.elements(len(out), func(from, to int) { binary(out[from:to], left[from:to], right[from:to], op) })
@@ -105,6 +108,9 @@ func (s stretch) row(small []float32, row int) []float32 { return small[s.offset
 
 // Scale implements device.Elementwise.
 func (d *Device) Scale(y, x *device.Tensor, factor, offset float64) error {
+	if !alike(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Scale(t[0], t[1], factor, offset) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	f, o := float32(factor), float32(offset)
 	d.elements(len(in), func(from, to int) {
@@ -125,6 +131,9 @@ const sumPart = 1 << 13
 
 // ReduceSum implements device.Elementwise. Each sum is cut into parts of fixed size, added in float64, and those in order.
 func (d *Device) ReduceSum(y, x *device.Tensor, factor float64) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ReduceSum(t[0], t[1], factor) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	// Seen from y, x is an array of the kept axes, and at each of its places one of the reduced axes.
 	var kept, reduced axes
@@ -205,6 +214,9 @@ func (a *axes) sum(x []float32, base, from, to int) float64 {
 
 // Broadcast implements device.Elementwise.
 func (d *Device) Broadcast(y, x *device.Tensor, factor float64) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Broadcast(t[0], t[1], factor) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	f, width := float32(factor), 1
 	if rank := len(y.Shape); rank > 0 {

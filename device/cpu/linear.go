@@ -52,6 +52,9 @@ func (d *Device) product(c, a, b *device.Tensor, transposeA, transposeB, accumul
 
 // AddBias implements device.FullyConnected.
 func (d *Device) AddBias(y, x, b *device.Tensor) error {
+	if blocked(y, x, b) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.AddBias(t[0], t[1], t[2]) }, y, x, b)
+	}
 	outer, channels, inner := device.Channels(x.Shape)
 	from, to, bias := floats(x), floats(y), floats(b)
 	d.divide(outer*channels, inner, func(_, first, last int) {
@@ -68,6 +71,9 @@ func (d *Device) AddBias(y, x, b *device.Tensor) error {
 
 // SumChannels implements device.FullyConnected.
 func (d *Device) SumChannels(db, dy *device.Tensor) error {
+	if blocked(db, dy) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.SumChannels(t[0], t[1]) }, db, dy)
+	}
 	outer, channels, inner := device.Channels(dy.Shape)
 	out, from := floats(db), floats(dy)
 	d.divide(channels, outer*inner, func(_, first, last int) {

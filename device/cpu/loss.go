@@ -8,6 +8,9 @@ import (
 
 // CrossEntropy implements device.Loss.
 func (d *Device) CrossEntropy(loss, x, y *device.Tensor) error {
+	if blocked(loss, x, y) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.CrossEntropy(t[0], t[1], t[2]) }, loss, x, y)
+	}
 	in, class := floats(x), labels(y)
 	each := d.partial(len(class))
 	d.eachPlace(x, 32, func(place, first, step, maps int) {
@@ -27,6 +30,9 @@ func mean(x []float64) float64 {
 
 // CrossEntropyBackward implements device.Loss.
 func (d *Device) CrossEntropyBackward(dx, dloss, x, y *device.Tensor) error {
+	if blocked(dx, dloss, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CrossEntropyBackward(t[0], t[1], t[2], t[3]) }, dx, dloss, x, y)
+	}
 	in, class, out := floats(x), labels(y), floats(dx)
 	factor := float64(floats(dloss)[0]) / float64(len(class))
 	d.eachPlace(x, 48, func(place, first, step, maps int) {
@@ -47,6 +53,9 @@ const lossPart = 1 << 10
 
 // ElementLoss implements device.Loss.
 func (d *Device) ElementLoss(loss, x, y *device.Tensor, kind device.ElementLossKind) error {
+	if blocked(loss, x, y) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.ElementLoss(t[0], t[1], t[2], kind) }, loss, x, y)
+	}
 	in, target := floats(x), floats(y)
 	sums := d.partial((len(in) + lossPart - 1) / lossPart)
 	d.divide(len(sums), lossPart, func(_, from, to int) {
@@ -73,6 +82,9 @@ func elementLoss(u, v float64, kind device.ElementLossKind) float64 {
 
 // ElementLossBackward implements device.Loss.
 func (d *Device) ElementLossBackward(dx, dloss, x, y *device.Tensor, kind device.ElementLossKind) error {
+	if blocked(dx, dloss, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ElementLossBackward(t[0], t[1], t[2], t[3], kind) }, dx, dloss, x, y)
+	}
 	in, target, out := floats(x), floats(y), floats(dx)
 	factor := float64(floats(dloss)[0]) / float64(len(in))
 	d.elements(len(in), func(from, to int) {
@@ -96,6 +108,9 @@ func (d *Device) ElementLossBackward(dx, dloss, x, y *device.Tensor, kind device
 
 // CountCorrect implements device.Loss.
 func (d *Device) CountCorrect(count, x, y *device.Tensor) error {
+	if blocked(count, x, y) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.CountCorrect(t[0], t[1], t[2]) }, count, x, y)
+	}
 	in, class := floats(x), labels(y)
 	each := d.partial(len(class))
 	d.eachPlace(x, 1, func(place, first, step, maps int) {

@@ -32,6 +32,9 @@ func power(d, beta float64) float64 {
 
 // LRN implements device.Normalisation.
 func (d *Device) LRN(y, x *device.Tensor, s device.LRNSpec) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.LRN(t[0], t[1], s) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	d.acrossMaps(x, s.Size, 1, func(first, step, maps int, energy []float64) {
 		energies(energy, in, s, first, step)
@@ -57,7 +60,10 @@ func energies(energy []float64, x []float32, s device.LRNSpec, first, step int) 
 }
 
 // LRNBackward implements device.Normalisation.
-func (d *Device) LRNBackward(dx, dy, x, _ *device.Tensor, s device.LRNSpec) error {
+func (d *Device) LRNBackward(dx, dy, x, y *device.Tensor, s device.LRNSpec) error {
+	if blocked(dx, dy, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.LRNBackward(t[0], t[1], t[2], t[3], s) }, dx, dy, x, y)
+	}
 	in, grad, out := floats(x), floats(dy), floats(dx)
 	d.acrossMaps(x, s.Size, 3, func(first, step, maps int, work []float64) {
 		energy, share, scaled := work[:maps], work[maps:2*maps], work[2*maps:]
@@ -99,6 +105,9 @@ func contrasts(mean, divisor []float64, x []float32, s device.LRNSpec, first, st
 
 // ContrastNorm implements device.Normalisation.
 func (d *Device) ContrastNorm(y, x *device.Tensor, s device.LRNSpec) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ContrastNorm(t[0], t[1], s) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	d.acrossMaps(x, 2*s.Size, 2, func(first, step, maps int, work []float64) {
 		mean, divisor := work[:maps], work[maps:]
@@ -113,6 +122,9 @@ func (d *Device) ContrastNorm(y, x *device.Tensor, s device.LRNSpec) error {
 
 // ContrastNormBackward implements device.Normalisation.
 func (d *Device) ContrastNormBackward(dx, dy, x *device.Tensor, s device.LRNSpec) error {
+	if blocked(dx, dy, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ContrastNormBackward(t[0], t[1], t[2], s) }, dx, dy, x)
+	}
 	in, grad, out := floats(x), floats(dy), floats(dx)
 	d.acrossMaps(x, 2*s.Size, 4, func(first, step, maps int, work []float64) {
 		mean, divisor, e, f := work[:maps], work[maps:2*maps], work[2*maps:3*maps], work[3*maps:]

@@ -11,8 +11,9 @@ import (
 
 // buffer is a piece of memory as long as its size class.
 type buffer[T float32 | int32] struct {
-	all  []T // the whole class
-	data []T // what its tensor uses of it
+	all     []T  // the whole class
+	data    []T  // what its tensor uses of it
+	blocked bool // a feature map in blocks of channels, see layout.go
 }
 
 // pool keeps released buffers by size class. A request takes the smallest one that is large enough: then a step that
@@ -39,7 +40,7 @@ func (p *pool[T]) get(n int, stats *device.Stats) *buffer[T] {
 		if last := len(p.free[c]) - 1; last >= 0 {
 			b := p.free[c][last]
 			p.free[c] = p.free[c][:last]
-			b.data = b.all[:n]
+			b.data, b.blocked = b.all[:n], false
 			return b
 		}
 	}
@@ -70,10 +71,15 @@ func (d *Device) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, er
 	default:
 		return nil, fmt.Errorf("%w: %v, the cpu device has float32 and int32", device.ErrDType, dtype)
 	}
+	return d.live(shape, dtype, handle), nil
+}
+
+// live counts a new tensor.
+func (d *Device) live(shape tensor.Shape, dtype tensor.Dtype, handle any) *device.Tensor {
 	d.stats.LiveTensors++
-	d.stats.LiveBytes += int64(n) * 4
+	d.stats.LiveBytes += int64(device.Size(shape)) * 4
 	d.stats.PeakBytes = max(d.stats.PeakBytes, d.stats.LiveBytes)
-	return device.NewTensor(d, shape, dtype, handle), nil
+	return device.NewTensor(d, shape, dtype, handle)
 }
 
 // Free implements device.Memory.
@@ -90,18 +96,21 @@ func (d *Device) Free(t *device.Tensor) {
 
 // Upload implements device.Memory.
 func (d *Device) Upload(dst *device.Tensor, src any) error {
+	if blocked(dst) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Upload(t[0], src) }, dst)
+	}
 	switch to := dst.Handle.(type) {
 	case *buffer[float32]:
 		switch from := src.(type) {
 		case []float32:
 			if len(from) == len(to.data) {
-				copy(to.data, from)
+				copy(out(dst), from)
 				return nil
 			}
 		case []float64:
 			if len(from) == len(to.data) {
 				for i, v := range from {
-					to.data[i] = float32(v)
+					out(dst)[i] = float32(v)
 				}
 				return nil
 			}
@@ -117,6 +126,9 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 
 // Download implements device.Memory.
 func (d *Device) Download(dst any, src *device.Tensor) error {
+	if blocked(src) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.Download(dst, t[0]) }, src)
+	}
 	switch from := src.Handle.(type) {
 	case *buffer[float32]:
 		switch to := dst.(type) {
@@ -142,12 +154,15 @@ func (d *Device) Download(dst any, src *device.Tensor) error {
 	return device.TransferError("download", src, dst)
 }
 
-// floats is the memory of a tensor of real numbers, nil for no tensor.
+// floats is the memory of a tensor of real numbers that is to be read, nil for no tensor.
 func floats(t *device.Tensor) []float32 {
 	if t == nil {
 		return nil
 	}
 	return t.Handle.(*buffer[float32]).data
 }
+
+// out is the memory of a tensor of real numbers that is to be written, nil for no tensor.
+func out(t *device.Tensor) []float32 { return floats(t) }
 
 func labels(t *device.Tensor) []int32 { return t.Handle.(*buffer[int32]).data }

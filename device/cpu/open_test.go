@@ -7,16 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/device/cpu"
-	"fovea/kernels/gemm"
+	"fovea/kernels/isa"
 )
 
 func TestDescribeNamesKernelAndThreads(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		d, err := cpu.New(3)
 		require.NoError(t, err)
-		kernel, err := gemm.Best()
+		set, err := isa.Best()
 		require.NoError(t, err)
-		require.Equal(t, "cpu (float32, "+runtime.GOOS+"/"+runtime.GOARCH+", "+kernel.Name+" kernels, 3 threads)", d.Describe())
+		require.Equal(t, "cpu (float32, "+runtime.GOOS+"/"+runtime.GOARCH+", "+set.String()+" kernels, 3 threads)", d.Describe())
 		require.NoError(t, d.Close())
 	})
 }

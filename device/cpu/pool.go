@@ -4,6 +4,9 @@ import "fovea/device"
 
 // Pool implements device.Pooling, one map at a time.
 func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Pool(t[0], t[1], s) }, y, x)
+	}
 	g := newPooling(y, x, s)
 	from, to := floats(x), floats(y)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
@@ -27,6 +30,9 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 
 // PoolBackward implements device.Pooling. What a window chose is found again from x, so nothing is kept between.
 func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) error {
+	if blocked(dx, dy, x, y) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.PoolBackward(t[0], t[1], t[2], t[3], s) }, dx, dy, x, y)
+	}
 	g := newPooling(y, x, s)
 	from, in, to := floats(dy), floats(x), floats(dx)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {

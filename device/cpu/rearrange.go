@@ -6,13 +6,25 @@ import (
 	"fovea/device"
 )
 
-// Reshape implements device.Rearrangement: memory is row-major, so it is a view.
+// Reshape implements device.Rearrangement: a view of row-major memory.
 func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, error) {
+	if blocked(x) {
+		plain, err := d.New(x.Shape, tensor.Float32)
+		if err != nil {
+			return nil, err
+		}
+		defer plain.Release()
+		d.reorder(plain, x)
+		return device.NewView(plain, shape), nil
+	}
 	return device.NewView(x, shape), nil
 }
 
 // CopyRegion implements device.Rearrangement, row by row along the last axis.
 func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, from []int, extent []int) error {
+	if blocked(dst, src) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CopyRegion(t[0], to, t[1], from, extent) }, dst, src)
+	}
 	in, out := floats(src), floats(dst)
 	last := len(extent) - 1
 	if last < 0 {
@@ -43,6 +55,9 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 
 // Upsample implements device.Rearrangement, one map at a time.
 func (d *Device) Upsample(y, x *device.Tensor, s device.UpsampleSpec) error {
+	if blocked(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Upsample(t[0], t[1], s) }, y, x)
+	}
 	in, out := floats(x), floats(y)
 	d.eachPull(y.Shape, x.Shape, s, func(large, small int, pulls [4]pull) {
 		v := 0.0
@@ -58,6 +73,9 @@ func (d *Device) Upsample(y, x *device.Tensor, s device.UpsampleSpec) error {
 
 // UpsampleBackward implements device.Rearrangement.
 func (d *Device) UpsampleBackward(dx, dy *device.Tensor, s device.UpsampleSpec) error {
+	if blocked(dx, dy) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.UpsampleBackward(t[0], t[1], s) }, dx, dy)
+	}
 	out, grad := floats(dx), floats(dy)
 	plane := dx.Shape[2] * dx.Shape[3]
 	d.eachPull(dy.Shape, dx.Shape, s, func(large, small int, pulls [4]pull) {

@@ -28,7 +28,7 @@ func TestConformanceInTF32(t *testing.T) {
 
 func TestConformanceInBF16(t *testing.T) {
 	devicetest.RunPrecision(t, opener(device.BF16), devicetest.Precision{
-		Relative: 5e-3, Why: "a result is off by up to 2^-9; the largest found is 2.5e-3 in norm", BFloat16: true,
+		Relative: 5e-3, Why: "a result is off by up to 2^-9; the largest found is 2.5e-3 in norm", Activations: true, BFloat16: true,
 	})
 }
 

@@ -32,7 +32,7 @@ func (c Case) Upload(d device.Device, elements map[string][]float64) (Tensors, e
 	return c.upload(d, elements, nil)
 }
 
-// upload stores some of the operands in fewer bits.
+// upload stores some of the operands as activations.
 func (c Case) upload(d device.Device, elements values, few map[string]bool) (Tensors, error) {
 	t := Tensors{}
 	for _, o := range c.Operands {
@@ -119,7 +119,7 @@ type trial struct {
 	call Call
 	host values
 	p    Precision
-	few  map[string]bool // operands that are stored in fewer bits
+	few  map[string]bool // operands that are stored as activations
 }
 
 // arrangement is how the operands are laid out for a trial.
@@ -171,7 +171,7 @@ func (t trial) compare(got, want values, a arrangement) error {
 		switch {
 		case slices.Contains(t.call.Writes, o.Name):
 			expected := want[o.Name]
-			if t.few[o.Name] && device.Size(o.Shape) > 1 {
+			if t.p.BFloat16 && t.few[o.Name] && device.Size(o.Shape) > 1 {
 				expected = brain(slices.Clone(expected))
 			}
 			if err := t.p.widen(t.call.Tolerance).compare(got[o.Name], expected, o.Shape, t.d.Float()); err != nil {

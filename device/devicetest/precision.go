@@ -18,15 +18,16 @@ type Precision struct {
 	Why      string
 	// Ops are the rows to try; nil for all, and those of memory too.
 	Ops []string
-	// BFloat16 tries tensors of Memory.New and of device.Compact, which must be bfloat16, in any mix. Operands are numbers
-	// that bfloat16 has. The optimisers' rows stay float32 and keep their tolerance.
+	// Activations tries tensors of Memory.New and of device.Compact in any mix; the optimisers' rows have Memory.New's alone.
+	Activations bool
+	// BFloat16 says that device.Compact's are bfloat16. Operands are numbers that bfloat16 has.
 	BFloat16 bool
 }
 
 // of is the precision of a row.
 func (p Precision) of(r Row) Precision {
 	if r.Single {
-		p.Relative, p.BFloat16 = 0, false
+		p.Relative, p.Activations, p.BFloat16 = 0, false, false
 	}
 	return p
 }
@@ -68,10 +69,10 @@ func roundBrain(v float64) float64 {
 	return float64(math.Float32frombits(bits &^ 0xffff))
 }
 
-// mix says which operands of a case are stored in fewer bits: all, or some.
+// mix says which operands of a case are activations: all, or some.
 func (p Precision) mix(c Case, seed uint64) map[string]bool {
 	few := map[string]bool{}
-	if !p.BFloat16 {
+	if !p.Activations {
 		return few
 	}
 	for _, letter := range c.Name {
@@ -85,7 +86,7 @@ func (p Precision) mix(c Case, seed uint64) map[string]bool {
 	return few
 }
 
-// fromSlice is device.FromSlice of a tensor in few bits.
+// fromSlice is device.FromSlice, of an activation if few is set.
 func fromSlice(d device.Device, s tensor.Shape, elements []float64, few bool) (*device.Tensor, error) {
 	if !few {
 		return device.FromSlice(d, s, elements)

@@ -31,10 +31,10 @@ func TestPrecisionWidens(t *testing.T) {
 	}
 }
 
-// A device without compact storage cannot be tested for it.
-func TestBFloat16NeedsCompact(t *testing.T) {
+// A device that stores everything alike cannot be tested for more.
+func TestActivationsNeedCompact(t *testing.T) {
 	row := activationRows()[0]
-	require.ErrorContains(t, row.CheckPrecision(reference.New(), row.Cases[2], 1, Precision{BFloat16: true}), "does not offer device.Compact")
+	require.ErrorContains(t, row.CheckPrecision(reference.New(), row.Cases[2], 1, Precision{Activations: true}), "does not offer device.Compact")
 }
 
 func (tol Tolerance) plain() Tolerance { tol.Why = ""; return tol }

@@ -4,15 +4,12 @@ import (
 	"fmt"
 
 	"fovea/kernels/gemm"
+	"fovea/kernels/isa"
 )
 
 // The product of a 2x3 and a 3x2 matrix, both stored row by row. B is read by columns: its rows are columns of C.
 func ExampleKernel_Multiply() {
-	k, err := gemm.ByName("generic")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	k := gemm.For(isa.Generic)
 	a := gemm.Strided{Data: []float32{1, 2, 3, 4, 5, 6}, Row: 3, Depth: 1}
 	b := gemm.Strided{Data: []float32{1, 0, 0, 1, 1, 1}, Row: 1, Depth: 2}
 	c := make([]float32, 4)

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/device/philox"
+	"fovea/kernels/isa"
 )
 
 // eachKernel runs a test with every kernel of this machine.
 func eachKernel(t *testing.T, test func(t *testing.T, k *Kernel)) {
-	for _, k := range Available() {
-		t.Run(k.Name, func(t *testing.T) { test(t, k) })
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) { test(t, For(set)) })
 	}
 }
 
@@ -275,25 +276,4 @@ func TestKernelsFitTheirBlocks(t *testing.T) {
 		require.LessOrEqual(t, k.MR, blockRows)
 		require.LessOrEqual(t, k.NR, blockCols)
 	})
-}
-
-func TestChoice(t *testing.T) {
-	names := map[string]bool{}
-	for _, k := range Available() {
-		require.False(t, names[k.Name], "two kernels are called %s", k.Name)
-		names[k.Name] = true
-		t.Setenv("FOVEA_CPU", k.Name)
-		best, err := Best()
-		require.NoError(t, err)
-		require.Same(t, k, best)
-	}
-	require.True(t, names["generic"], "every machine has the generic kernel")
-	t.Setenv("FOVEA_CPU", "")
-	best, err := Best()
-	require.NoError(t, err)
-	require.Same(t, Available()[0], best)
-	t.Setenv("FOVEA_CPU", "sse9")
-	_, err = Best()
-	require.ErrorContains(t, err, `environment variable FOVEA_CPU: instruction set "sse9", expected one that this machine has: `)
-	require.ErrorContains(t, err, "generic")
 }

@@ -1,19 +1,13 @@
 package gemm
 
 import (
-	"golang.org/x/sys/cpu"
-
 	"fovea/kernels/amd64"
+	"fovea/kernels/isa"
 )
 
-// x/sys/cpu asks the operating system too, whether it saves the wide registers.
 func init() {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		kernels = append([]*Kernel{{Name: "avx2", MR: 6, NR: 16, tile: assembly(6, 16, amd64.TileAVX2)}}, kernels...)
-	}
-	if cpu.X86.HasAVX512F {
-		kernels = append([]*Kernel{{Name: "avx512", MR: 14, NR: 32, tile: assembly(14, 32, amd64.TileAVX512)}}, kernels...)
-	}
+	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tile: assembly(6, 16, amd64.TileAVX2)}
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tile: assembly(14, 32, amd64.TileAVX512)}
 }
 
 // assembly checks the slices' lengths, which the assembly cannot.
