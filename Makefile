@@ -13,7 +13,7 @@ race: ## the fast tests under the race detector (needs a C compiler)
 	go test -race -short ./...
 
 generate: ## write the assembly of kernels/amd64 again from its generator
-	cd kernels/amd64/gen && for family in tile; do \
+	cd kernels/amd64/gen && for family in blocked linear norm pool pause tile winograd vector; do \
 		go run . -family $$family -out ../gen_$$family.s -stubs ../gen_$$family.go -pkg amd64 || exit 1; done
 
 train: ## train cnn-small on MNIST

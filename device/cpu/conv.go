@@ -2,147 +2,189 @@ package cpu
 
 import (
 	"fovea/device"
-	"fovea/kernels/gemm"
+	tiles "fovea/kernels/blocked"
 )
 
-// Conv implements device.Convolution: for each image and group, weights [maps, taps] times windows [taps, places].
+// Conv implements device.Convolution.
 func (d *Device) Conv(y, x, w, b *device.Tensor, s device.ConvSpec) error {
-	if blocked(y, x, w, b) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Conv(t[0], t[1], t[2], t[3], s) }, y, x, w, b)
+	return d.convolve(y, x, w, floats(b), nil, false, s)
+}
+
+// ConvReLU implements device.FusedConvolution.
+func (d *Device) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {
+	return d.convolve(y, x, w, floats(b), nil, true, s)
+}
+
+// inBlocksWell says that a convolution between x and y has a form on channel blocks: maps in blocks, of which x may be a
+// picture of few channels, and groups that are whole blocks.
+func inBlocksWell(x, w, y *device.Tensor, s device.ConvSpec) bool {
+	if !blockable(y.Shape) || !blockable(x.Shape) && !thin(x) || x.Size() == 0 || y.Size() == 0 {
+		return false
 	}
-	g := newGeometry(x, w, y, s)
-	bias := floats(b)
-	products := g.images * g.Groups
-	// Few images: cut the places into strips so that every worker has some.
-	strips := 1
-	if products > 0 {
-		strips = min(max(1, 4*d.team.size/products), (g.places+d.kernel.NR-1)/d.kernel.NR)
+	return s.Groups == 1 || w.Shape[1]%lanes == 0 && w.Shape[0]/s.Groups%lanes == 0
+}
+
+// thin says that x is a picture of few channels.
+func thin(x *device.Tensor) bool { return x.Shape[1] < lanes/2 && x.Shape[2]*x.Shape[3] > 1 }
+
+// convolve is y = Conv(x, w) + bias + add, or the larger of 0 and that; bias and add may be nil.
+func (d *Device) convolve(y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool, s device.ConvSpec) error {
+	if blocked(w) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.convolve(y, x, t[0], bias, add, relu, s) }, w)
 	}
-	d.team.split(products*strips, func(worker, from, to int) {
-		image := &windows{geometry: g}
-		for unit := from; unit < to; unit++ {
-			product, strip := unit/strips, unit%strips
-			n, group := product/g.Groups, product%g.Groups
-			low, high := g.places*strip/strips, g.places*(strip+1)/strips
-			out := g.output(floats(y), n, group)
-			for m := 0; m < g.maps && b != nil; m++ {
-				fill(out[m*g.places+low:m*g.places+high], bias[group*g.maps+m])
-			}
-			image.image = g.input(floats(x), n, group)
-			var right gemm.Operand = image
-			if g.pointwise() {
-				right = gemm.Strided{Data: image.image, Row: 1, Depth: g.places}
-			}
-			left := gemm.Strided{Data: g.weights(floats(w), group), Row: g.taps, Depth: 1}
-			d.kernel.Multiply(d.spaces[worker], out, g.places, 0, g.maps, low, high, g.taps, left, right, b != nil)
+	if !inBlocksWell(x, w, y, s) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.convolveRowMajor(t[0], t[1], w, bias, t[2], relu, s) }, y, x, add)
+	}
+	return d.inBlocks(1, func(t []*device.Tensor) error {
+		g := newGeometry(t[1], w, t[0], s)
+		if thin(x) {
+			d.convolvePicture(g, t[0], t[1], w, bias, t[2], relu)
+		} else {
+			d.convolveBlocks(g, t[0], t[1], w, bias, t[2], relu)
 		}
-	})
-	return nil
-}
-
-// strip is about how many elements of a product a worker makes at a time in ConvBackwardData, before it adds them up.
-const strip = 1 << 18
-
-// ConvBackwardData implements device.Convolution: the transposed weights times the gradient give each window's share
-// [taps, places], which is added to the pixels that the window covered (col2im). A few channels are done at a time, so
-// that the shares stay in the cache.
-func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) error {
-	if blocked(dx, dy, w) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ConvBackwardData(t[0], t[1], t[2], s) }, dx, dy, w)
-	}
-	g := newGeometry(dx, w, dy, s)
-	window, plane := g.rows*g.cols, g.height*g.width
-	block := min(max(1, strip/max(window*g.places, 1)), max(g.channels, 1))
-	blocks := (g.channels + block - 1) / block
-	d.team.split(g.images*g.Groups*blocks, func(worker, from, to int) {
-		for unit := from; unit < to; unit++ {
-			product, first := unit/blocks, unit%blocks*block
-			n, group := product/g.Groups, product%g.Groups
-			count := min(block, g.channels-first)
-			pixels := g.input(floats(dx), n, group)[first*plane:][:count*plane]
-			shares := pixels
-			if !g.pointwise() {
-				shares = d.lane(worker, count*window*g.places)
-			}
-			left := gemm.Strided{Data: g.weights(floats(w), group)[first*window:], Row: 1, Depth: g.taps}
-			right := gemm.Strided{Data: g.output(floats(dy), n, group), Row: 1, Depth: g.places}
-			d.kernel.Multiply(d.spaces[worker], shares, g.places, 0, count*window, 0, g.places, g.maps, left, right, false)
-			if !g.pointwise() {
-				g.addShares(pixels, shares)
-			}
-		}
-	})
-	return nil
-}
-
-// addShares sets pixels to the sums of the shares that fall on them.
-func (g *geometry) addShares(pixels, shares []float32) {
-	clear(pixels)
-	for k := range len(shares) / max(g.places, 1) {
-		channel, down, across := g.tap(k)
-		plane := pixels[channel*g.height*g.width:][:g.height*g.width]
-		line := shares[k*g.places:][:g.places]
-		g.eachRun(0, g.places, down, across, func(at, before, n, after, start int) {
-			run := line[at+before : at+n-after]
-			if g.Stride[1] == 1 && len(run) > 0 {
-				addTo(plane[start:][:len(run)], run)
-				return
-			}
-			for i, v := range run {
-				plane[start+i*g.Stride[1]] += v
-			}
-		})
-	}
-}
-
-// Private copies of the weights' gradient, when they are small: this many, whatever the number of threads.
-const (
-	weightParts    = 16
-	smallGradients = 1 << 15
-)
-
-// ConvBackwardWeights implements device.Convolution: the gradient [maps, places of all images] times the windows'
-// transpose [places of all images, taps]. Large results are cut among the workers; small ones are computed for parts of
-// the images, and those added in order.
-func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec) error {
-	if blocked(dw, x, dy) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ConvBackwardWeights(t[0], t[1], t[2], s) }, dw, x, dy)
-	}
-	g := newGeometry(x, dw, dy, s)
-	out := floats(dw)
-	multiply := func(worker int, c []float32, low, high, group, first, images int) {
-		left := &mapsOfAll{geometry: g, y: floats(dy), first: first, group: group}
-		right := &windowsOfAll{geometry: g, x: floats(x), first: first, group: group}
-		d.kernel.Multiply(d.spaces[worker], g.weights(c, group), g.taps, 0, g.maps, low, high, images*g.places, left, right, false)
-	}
-	parts := min(weightParts, g.images)
-	if len(out) > smallGradients || parts < 2 {
-		strips := min(max(1, 4*d.team.size/g.Groups), (g.taps+d.kernel.NR-1)/d.kernel.NR)
-		d.team.split(g.Groups*strips, func(worker, from, to int) {
-			for unit := from; unit < to; unit++ {
-				group, at := unit/strips, unit%strips
-				multiply(worker, out, g.taps*at/strips, g.taps*(at+1)/strips, group, 0, g.images)
-			}
-		})
 		return nil
+	}, y, x, add)
+}
+
+// rim is the zeros that windows see around the maps: what the padding is, and no more than they reach.
+func (g *geometry) rim() rim {
+	return rim{g.Padding.Top, max(0, (g.outHeight-1)*g.Stride[0]+(g.rows-1)*g.Dilation[0]+1-g.Padding.Top-g.height),
+		g.Padding.Left, max(0, (g.outWidth-1)*g.Stride[1]+(g.cols-1)*g.Dilation[1]+1-g.Padding.Left-g.width)}
+}
+
+// convolveBlocks is convolve on maps in blocks. The list of the micro-kernel has for each block of input channels every tap
+// of the window.
+func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool) {
+	from := d.surrounded(x, g.rim())
+	defer d.giveBack(from)
+	var places []int
+	for r := range g.rows {
+		for c := range g.cols {
+			places = append(places, r*g.Dilation[0]*from.row+c*g.Dilation[1]*lanes)
+		}
 	}
-	copies := d.floats.get(parts*len(out), &d.stats)
-	defer d.floats.put(copies)
-	d.team.split(parts, func(worker, from, to int) {
-		for part := from; part < to; part++ {
-			first, last := g.images*part/parts, g.images*(part+1)/parts
-			for group := range g.Groups {
-				multiply(worker, copies.data[part*len(out):][:len(out)], 0, g.taps, group, first, last-first)
+	taps, order := g.tapsOfBlocks(places, from.block, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
+	order.out = g.taps
+	for group := range g.Groups {
+		weights := d.packWeights(g.weights(floats(w), group), g.maps, order)
+		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
+			taps: taps, rowsOfWeights: len(order.rows), w: weights.data, relu: relu}
+		if bias != nil {
+			run.bias = wholePanels(bias[group*g.maps:][:g.maps], g.maps)
+		}
+		g.toOutput(run, y, add, group)
+		if g.pointwise() {
+			run.asOneLine()
+		}
+		d.run(run)
+		d.floats.put(weights)
+	}
+}
+
+// tapsOfBlocks lists the places of a window for every block of input channels, and with index the weights that go with them.
+func (g *geometry) tapsOfBlocks(places []int, block int, index func(channel, tap int) int) (*tiles.Taps, weightOrder) {
+	return tapsOfBlocks(g.channels, places, block, index)
+}
+
+func tapsOfBlocks(channels int, places []int, block int, index func(channel, tap int) int) (*tiles.Taps, weightOrder) {
+	var full, tail []int
+	var order weightOrder
+	for first := 0; first < channels; first += lanes {
+		count := min(lanes, channels-first)
+		for tap, place := range places {
+			if count == lanes {
+				full = append(full, first/lanes*block+place)
+			} else {
+				tail = append(tail, first/lanes*block+place)
+			}
+			for c := first; c < first+count; c++ {
+				order.rows = append(order.rows, index(c, tap))
 			}
 		}
-	})
-	d.divide(len(out), parts, func(_, from, to int) {
-		copy(out[from:to], copies.data[from:to])
-		for part := 1; part < parts; part++ {
-			addTo(out[from:to], copies.data[part*len(out):][from:to])
+	}
+	return tiles.NewTaps(full, tail, lanes, channels%lanes), order
+}
+
+// toOutput fills in where a sweep writes.
+func (g *geometry) toOutput(run *sweep, y, add *device.Tensor, group int) {
+	plane := g.places * lanes
+	run.y, run.add = out(y), floats(add)
+	run.yFirst, run.yImage, run.yBlock = group*g.maps/lanes*plane, blocksOf(y.Shape[1])*plane, plane
+	run.yRow, run.yStep = g.outWidth*lanes, lanes
+	run.images, run.rows, run.cols, run.pixels, run.maps = g.images, g.outHeight, g.outWidth, g.places, g.maps
+}
+
+// asOneLine cuts maps whose rows follow each other, in x as in y, into lines of whole tiles.
+func (s *sweep) asOneLine() {
+	s.cols = min(s.pixels, 8*14)
+	s.rows = (s.pixels + s.cols - 1) / s.cols
+	s.xRow, s.yRow = s.cols*s.xStep, s.cols*s.yStep
+}
+
+// convolvePicture is convolve of a picture of few channels. With its channels side by side what a row of the window covers
+// is one piece of memory, and so one tap of cols*channels numbers.
+func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool) {
+	from := d.sideBySide(x, g.rim())
+	defer d.giveBack(from)
+	places, size, index := g.tapsOfPicture(from)
+	order := weightOrder{out: g.taps}
+	for tap := range places {
+		for i := range size {
+			order.rows = append(order.rows, index(i, tap))
 		}
-	})
-	return nil
+	}
+	weights := d.packWeights(floats(w), g.maps, order)
+	defer d.floats.put(weights)
+	run := &sweep{x: from.data, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * from.step,
+		taps: tiles.NewTaps(places, nil, size, 0), rowsOfWeights: len(order.rows), w: weights.data, bias: wholePanels(bias, g.maps), relu: relu}
+	g.toOutput(run, y, add, 0)
+	d.run(run)
+}
+
+// tapsOfPicture lists the taps of a window on a picture with its channels side by side: their places, how many numbers each
+// has, and which weight goes with a number.
+func (g *geometry) tapsOfPicture(from source) (places []int, size int, index func(i, tap int) int) {
+	plane := g.rows * g.cols
+	if g.Dilation[1] == 1 {
+		for r := range g.rows {
+			places = append(places, r*g.Dilation[0]*from.row)
+		}
+		return places, g.cols * g.channels, func(i, tap int) int { return i%g.channels*plane + tap*g.cols + i/g.channels }
+	}
+	for r := range g.rows {
+		for c := range g.cols {
+			places = append(places, r*g.Dilation[0]*from.row+c*g.Dilation[1]*from.step)
+		}
+	}
+	return places, g.channels, func(i, tap int) int { return i*plane + tap }
+}
+
+// ConvBackwardData implements device.Convolution.
+func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) error {
+	if blocked(w) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.ConvBackwardData(dx, dy, t[0], s) }, w)
+	}
+	if !inBlocksWell(dx, w, dy, s) || thin(dx) || s.Stride != [2]int{1, 1} && s.Dilation != [2]int{1, 1} {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.backwardDataRowMajor(t[0], t[1], w, s) }, dx, dy)
+	}
+	return d.inBlocks(1, func(t []*device.Tensor) error {
+		d.backwardDataBlocks(newGeometry(t[0], w, t[1], s), t[0], t[1], w)
+		return nil
+	}, dx, dy)
+}
+
+// ConvBackwardWeights implements device.Convolution.
+func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec) error {
+	if blocked(dw) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ConvBackwardWeights(t[0], x, dy, s) }, dw)
+	}
+	if !inBlocksWell(x, dw, dy, s) {
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.backwardWeightsRowMajor(dw, t[0], t[1], s) }, x, dy)
+	}
+	return d.inBlocks(0, func(t []*device.Tensor) error {
+		d.backwardWeightsBlocks(newGeometry(t[0], dw, t[1], s), dw, t[0], t[1])
+		return nil
+	}, x, dy)
 }
 
 // Rotate180 implements device.Convolution.
@@ -152,22 +194,9 @@ func (d *Device) Rotate180(y, w *device.Tensor) error {
 	}
 	rank := len(w.Shape)
 	mask := w.Shape[rank-2] * w.Shape[rank-1]
-	from, to := floats(w), floats(y)
+	from, to := floats(w), out(y)
 	for i, v := range from {
 		to[i/mask*mask+mask-1-i%mask] = v
 	}
 	return nil
-}
-
-func fill(x []float32, v float32) {
-	for i := range x {
-		x[i] = v
-	}
-}
-
-func addTo(x, y []float32) {
-	y = y[:len(x)]
-	for i := range x {
-		x[i] += y[i]
-	}
 }

@@ -54,6 +54,7 @@ func TestTilesStayInside(t *testing.T) {
 				for _, spare := range []int{0, 5} {
 					for _, accumulate := range []bool{false, true} {
 						t.Run(k.name, func(t *testing.T) {
+							defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 							if !k.present {
 								t.Skip("this machine has no " + k.name)
 							}
@@ -103,5 +104,71 @@ func TestFenceFaults(t *testing.T) {
 			beside = unsafe.Add(beside, 4*101)
 		}
 		require.Panics(t, func() { *(*float32)(beside) = 1 })
+	}
+}
+
+// The packers must read and write their elements, and nothing beside them.
+func TestPackersStayInside(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	avx2, avx512 := cpu.X86.HasAVX2 && cpu.X86.HasFMA, cpu.X86.HasAVX512F
+	for _, k := range []struct {
+		name        string
+		present     bool
+		rows, lanes int
+		transpose   func(dst *float32, width int, src *float32, stride, blocks int)
+		lines       func(dst, src *float32, stride, steps int)
+	}{
+		{"Transpose14AVX512", avx512, 14, 16, amd64.Transpose14AVX512, nil},
+		{"Transpose16AVX512", avx512, 16, 16, amd64.Transpose16AVX512, nil},
+		{"Transpose6AVX2", avx2, 6, 8, amd64.Transpose6AVX2, nil},
+		{"Transpose8AVX2", avx2, 8, 8, amd64.Transpose8AVX2, nil},
+		{"Lines14AVX512", avx512, 14, 1, nil, amd64.Lines14AVX512},
+		{"Lines32AVX512", avx512, 32, 1, nil, amd64.Lines32AVX512},
+		{"Lines6AVX2", avx2, 6, 1, nil, amd64.Lines6AVX2},
+		{"Lines16AVX2", avx2, 16, 1, nil, amd64.Lines16AVX2},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+			if !k.present {
+				t.Skip("this machine has no such instructions")
+			}
+			for _, atEnd := range []bool{true, false} {
+				for _, blocks := range []int{1, 2, 5} {
+					for _, spare := range []int{0, 3} {
+						steps := blocks * k.lanes
+						var src, dst []float32
+						var do func()
+						var want func(step, i int) float32
+						width := k.rows + spare // of a line of the panel
+						if k.transpose != nil {
+							stride := steps + spare
+							src, dst = fenced(t, (k.rows-1)*stride+steps, atEnd), fenced(t, (steps-1)*width+k.rows, atEnd)
+							do = func() { k.transpose(&dst[0], width, &src[0], stride, blocks) }
+							want = func(step, i int) float32 { return src[i*stride+step] }
+						} else {
+							stride := k.rows + spare
+							width = k.rows
+							src, dst = fenced(t, (steps-1)*stride+k.rows, atEnd), fenced(t, steps*width, atEnd)
+							do = func() { k.lines(&dst[0], &src[0], stride, steps) }
+							want = func(step, i int) float32 { return src[step*stride+i] }
+						}
+						for i := range src {
+							src[i] = float32(i + 1)
+						}
+						for i := range dst {
+							dst[i] = -1
+						}
+						require.NotPanics(t, do, "%d blocks, fence at the end %t, spare %d", blocks, atEnd, spare)
+						for at, got := range dst {
+							step, i, expected := at/width, at%width, float32(-1)
+							if i < k.rows {
+								expected = want(step, i)
+							}
+							require.Equal(t, expected, got, "%d blocks, spare %d: step %d, row %d", blocks, spare, step, i)
+						}
+					}
+				}
+			}
+		})
 	}
 }

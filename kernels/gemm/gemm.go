@@ -47,29 +47,46 @@ func (s Strided) Pack(dst []float32, row, n, depth, nk, width int) {
 type Kernel struct {
 	Name   string // of the instruction set: "avx512", "avx2", "generic"
 	MR, NR int    // rows and columns of a tile
+	// transpose and lines are what pack a Strided faster than Go can: dst[k*width+i] = src[i*stride+k] and src[k*stride+i] for
+	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
+	transpose func(dst []float32, width int, src []float32, stride, steps int) int
+	lines     func(dst []float32, width int, src []float32, stride, steps int)
 	// tile adds to c (or sets it): c[i*ldc+j] += sum over k < depth of a[k*MR+i] * b[k*NR+j].
 	tile func(depth int, a, b, c []float32, ldc int, accumulate bool)
+	skinny
 }
 
-// Block sizes. A block of A (blockRows x blockDepth) stays in the second-level cache while it meets every panel of a block
-// of B; a panel of B (NR x blockDepth) stays in the first.
+// Block sizes. A panel of A (MR x blockDepth, 21 KB with AVX-512) stays in the first-level cache while it meets every panel of
+// a block of B (blockDepth x blockCols, 1.5 MB), which stays in the second. A block of A is blockRows rows.
 const (
-	blockDepth = 256
+	blockDepth = 384
 	blockRows  = 168 // a multiple of every MR but the last block of rows
 	blockCols  = 1024
 )
 
-// Workspace is one goroutine's memory for panels.
-type Workspace struct{ a, b, c []float32 }
+// Workspace is one goroutine's memory for panels and sums.
+type Workspace struct {
+	a, b, c      []float32
+	sums, totals []float32 // of Dots
+	x            []float32 // its copy of rows
+	zeros        []float32 // for no bias
+	call                   // what assembly is called with
+}
 
-// NewWorkspace makes the memory for one goroutine at a time.
-func (k *Kernel) NewWorkspace() *Workspace {
+// NewWorkspace makes the memory for one goroutine at a time; room provides it, of any contents.
+func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 	return &Workspace{
-		a: make([]float32, roundUp(blockRows, k.MR)*blockDepth),
-		b: make([]float32, roundUp(blockCols, k.NR)*blockDepth),
-		c: make([]float32, k.MR*k.NR),
+		a: room(roundUp(blockRows, k.MR) * blockDepth),
+		b: room(roundUp(blockCols, k.NR) * blockDepth),
+		c: room(k.MR * k.NR),
+
+		sums:   room(dotRows * k.outputs[0] * k.lanes),
+		totals: room(dotRows * k.outputs[0]),
 	}
 }
+
+// Copied is about how many rows of A and columns of B Multiply copies for a product of rows and cols.
+func (k *Kernel) Copied(rows, cols int) int { return cols + rows*((cols+blockCols-1)/blockCols) }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
@@ -82,17 +99,22 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 		}
 	}
 	rows, cols := blockRows/k.MR*k.MR, blockCols/k.NR*k.NR
+	// Parts of the depth about as deep as each other: the last may not be so shallow that C is updated for nearly nothing.
+	part := blockDepth
+	if parts := (depth + blockDepth - 1) / blockDepth; parts > 1 {
+		part = roundUp((depth+parts-1)/parts, 16)
+	}
 	for j := j0; j < j1; j += cols {
 		width := min(cols, j1-j)
-		for at := 0; at < depth; at += blockDepth {
-			nk := min(blockDepth, depth-at)
+		for at := 0; at < depth; at += part {
+			nk := min(part, depth-at)
 			for p := 0; p < width; p += k.NR {
-				b.Pack(ws.b[p*nk:][:k.NR*nk], j+p, min(k.NR, width-p), at, nk, k.NR)
+				k.pack(b, ws.b[p*nk:][:k.NR*nk], j+p, min(k.NR, width-p), at, nk, k.NR)
 			}
 			for i := i0; i < i1; i += rows {
 				height := min(rows, i1-i)
 				for p := 0; p < height; p += k.MR {
-					a.Pack(ws.a[p*nk:][:k.MR*nk], i+p, min(k.MR, height-p), at, nk, k.MR)
+					k.pack(a, ws.a[p*nk:][:k.MR*nk], i+p, min(k.MR, height-p), at, nk, k.MR)
 				}
 				k.block(ws, c[i*ldc+j:], ldc, height, width, nk, accumulate || at > 0)
 			}
@@ -100,12 +122,30 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 	}
 }
 
+// pack is o.Pack.
+func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
+	s, strided := o.(Strided)
+	if strided && n == width && k.lines != nil {
+		switch {
+		case s.Row == 1:
+			k.lines(dst, width, s.Data[row+depth*s.Depth:], s.Depth, nk)
+			return
+		case s.Depth == 1:
+			done := k.transpose(dst, width, s.Data[row*s.Row+depth:], s.Row, nk)
+			dst, depth, nk = dst[done*width:], depth+done, nk-done
+		}
+	}
+	if nk > 0 {
+		o.Pack(dst, row, n, depth, nk, width)
+	}
+}
+
 // block multiplies the packed panels.
 func (k *Kernel) block(ws *Workspace, c []float32, ldc, height, width, nk int, accumulate bool) {
-	for q := 0; q < width; q += k.NR {
-		b := ws.b[q*nk:][:k.NR*nk]
-		for p := 0; p < height; p += k.MR {
-			a := ws.a[p*nk:][:k.MR*nk]
+	for p := 0; p < height; p += k.MR {
+		a := ws.a[p*nk:][:k.MR*nk]
+		for q := 0; q < width; q += k.NR {
+			b := ws.b[q*nk:][:k.NR*nk]
 			if p+k.MR <= height && q+k.NR <= width {
 				k.tile(nk, a, b, c[p*ldc+q:], ldc, accumulate)
 				continue

@@ -66,11 +66,7 @@ func filled(n int, v float32) []float32 {
 
 // dirty is a workspace of NaN: what a product takes from it that it has not packed will show.
 func (k *Kernel) dirty() *Workspace {
-	ws := k.NewWorkspace()
-	for _, part := range [][]float32{ws.a, ws.b, ws.c} {
-		copy(part, filled(len(part), float32(math.NaN())))
-	}
-	return ws
+	return k.NewWorkspace(func(n int) []float32 { return filled(n, float32(math.NaN())) })
 }
 
 const guard = 12345.5
@@ -138,7 +134,7 @@ func (p *product) check(i0, i1, j0, j1 int) error {
 
 func TestMultiply(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {1, 1, 0}, {5, 7, 0}, {0, 5, 3}, {5, 0, 3}, {14, 32, 8}, {6, 16, 8}, {4, 4, 8}, {13, 31, 9}, {15, 33, 9},
-		{28, 64, 1}, {29, 65, 2}, {12, 32, 255}, {17, 35, 256}, {17, 35, 257}, {3, 5, 600}, {14, 32, 512}, {170, 40, 20}, {337, 7, 30},
+		{28, 64, 1}, {29, 65, 2}, {12, 32, 255}, {17, 35, 256}, {17, 35, 257}, {17, 35, 400}, {40, 70, 773}, {29, 65, 781}, {30, 66, 390}, {31, 67, 1000}, {3, 5, 600}, {14, 32, 512}, {170, 40, 20}, {337, 7, 30},
 		{7, 1030, 20}, {2, 2050, 3}}
 	src := philox.NewSource(philox.Stream{Seed: 1})
 	for range 60 {
@@ -152,7 +148,7 @@ func TestMultiply(t *testing.T) {
 			left, right := layouts[number%len(layouts)], layouts[number/2%len(layouts)]
 			for _, accumulate := range []bool{false, true} {
 				p := newProduct(src, size[0], size[1], size[2], src.Intn(3), left, right, accumulate)
-				k.Multiply(ws, p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a, p.b, accumulate)
+				k.Multiply(ws, p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, accumulate)
 				if err := p.check(0, p.rows, 0, p.cols); err != nil {
 					t.Fatalf("%s: %d x %d x %d, A in %s, B in %s, ldc %d, accumulate %t, seed %d: %v",
 						k.Name, size[0], size[1], size[2], left.name, right.name, p.ldc, accumulate, seed, err)
@@ -168,7 +164,7 @@ func TestMultiplyOfEveryLayout(t *testing.T) {
 		for _, left := range layouts {
 			for _, right := range layouts {
 				p := newProduct(philox.NewSource(philox.Stream{Seed: 3}), 19, 37, 270, 2, left, right, false)
-				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a, p.b, false)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, false)
 				require.NoError(t, p.check(0, p.rows, 0, p.cols), "%s: A in %s, B in %s", k.Name, left.name, right.name)
 			}
 		}
@@ -201,12 +197,12 @@ func TestPartsGiveTheSameBits(t *testing.T) {
 			rows, cols, depth := 1+src.Intn(200), 1+src.Intn(120), 1+src.Intn(600)
 			for _, accumulate := range []bool{false, true} {
 				p := newProduct(src, rows, cols, depth, 0, layouts[src.Intn(len(layouts))], layouts[src.Intn(len(layouts))], accumulate)
-				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, rows, 0, cols, depth, p.a, p.b, accumulate)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, rows, 0, cols, depth, p.a.Strided, p.b.Strided, accumulate)
 				whole := append([]float32(nil), p.c...)
 				copy(p.c, p.before)
 				for _, i := range cuts(src, rows) {
 					for _, j := range cuts(src, cols) {
-						k.Multiply(k.dirty(), p.inner(), p.ldc, i[0], i[1], j[0], j[1], depth, p.a, p.b, accumulate)
+						k.Multiply(k.dirty(), p.inner(), p.ldc, i[0], i[1], j[0], j[1], depth, p.a.Strided, p.b.Strided, accumulate)
 					}
 				}
 				for at, v := range whole {
@@ -238,7 +234,7 @@ func TestNaNStaysInItsRowAndColumn(t *testing.T) {
 		src := philox.NewSource(philox.Stream{Seed: 9})
 		p := newProduct(src, 20, 40, 9, 0, layouts[0], layouts[0], false)
 		p.a.Data[3*p.a.Row+5], p.b.Data[17*p.b.Row+2] = float32(math.NaN()), float32(math.Inf(1))
-		k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a, p.b, false)
+		k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, false)
 		for i := range p.rows {
 			for j := range p.cols {
 				v := float64(p.inner()[i*p.ldc+j])
@@ -250,25 +246,37 @@ func TestNaNStaysInItsRowAndColumn(t *testing.T) {
 }
 
 func TestPack(t *testing.T) {
-	src := philox.NewSource(philox.Stream{Seed: 11})
-	for _, l := range layouts {
-		m := draw(src, 20, 30, l)
-		for _, c := range [][5]int{{0, 4, 0, 30, 4}, {3, 5, 7, 11, 8}, {19, 1, 29, 1, 6}, {0, 6, 0, 0, 6}, {6, 14, 1, 29, 14}} {
-			row, n, depth, nk, width := c[0], c[1], c[2], c[3], c[4]
-			dst := filled(nk*width+3, guard)
-			m.Pack(dst[:nk*width], row, n, depth, nk, width)
-			for at, v := range dst {
-				want := 0.0
-				switch kk, i := at/width, at%width; {
-				case at >= nk*width:
-					want = guard
-				case i < n:
-					want = m.at(row+i, depth+kk)
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		src := philox.NewSource(philox.Stream{Seed: 11})
+		for _, l := range layouts {
+			m := draw(src, 70, 80, l)
+			for _, c := range [][5]int{{0, 4, 0, 30, 4}, {3, 5, 7, 11, 8}, {69, 1, 79, 1, 6}, {0, 6, 0, 0, 6}, {6, 14, 1, 29, 14},
+				{0, k.MR, 3, 77, k.MR}, {70 - k.MR, k.MR, 0, 80, k.MR}, {1, k.NR, 5, 33, k.NR}, {70 - k.NR, k.NR, 0, 80, k.NR}, {2, k.NR - 1, 0, 80, k.NR}} {
+				row, n, depth, nk, width := c[0], c[1], c[2], c[3], c[4]
+				dst := filled(nk*width+3, guard)
+				// Strided.Pack, and what the kernel has in its place for its own widths.
+				for name, pack := range map[string]func(dst []float32){
+					"operand": func(dst []float32) { m.Pack(dst, row, n, depth, nk, width) },
+					"kernel":  func(dst []float32) { k.pack(m.Strided, dst, row, n, depth, nk, width) },
+				} {
+					if name == "kernel" && width != k.MR && width != k.NR {
+						continue
+					}
+					pack(dst[:nk*width])
+					for at, v := range dst {
+						want := 0.0
+						switch kk, i := at/width, at%width; {
+						case at >= nk*width:
+							want = guard
+						case i < n:
+							want = m.at(row+i, depth+kk)
+						}
+						require.Equal(t, want, float64(v), "%s, %s, %s: rows %d+%d, depth %d+%d in lines of %d: number %d", k.Name, name, l.name, row, n, depth, nk, width, at)
+					}
 				}
-				require.Equal(t, want, float64(v), "%s: rows %d+%d, depth %d+%d in lines of %d: number %d", l.name, row, n, depth, nk, width, at)
 			}
 		}
-	}
+	})
 }
 
 func TestKernelsFitTheirBlocks(t *testing.T) {

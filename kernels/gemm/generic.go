@@ -37,3 +37,64 @@ func generic(depth int, a, b, c []float32, ldc int, accumulate bool) {
 		}
 	}
 }
+
+// genericSkinny has vectors of four, so that an addition need not wait for the one before.
+var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, rows: []int{4, 1},
+	dots: genericDots, total: genericTotal, outer: genericOuter, finish: genericFinish}
+
+func genericDots(_ *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, _ int) {
+	for i := range r {
+		for j := range q {
+			a, b, sum := x[i*ldx:][:depth], w[j*ldw:][:depth], (*[4]float32)(sums[(i*q+j)*4:])
+			if !accumulate {
+				*sum = [4]float32{}
+			}
+			s0, s1, s2, s3 := sum[0], sum[1], sum[2], sum[3]
+			for ; len(a) >= 4 && len(b) >= 4; a, b = a[4:], b[4:] {
+				s0 += a[0] * b[0]
+				s1 += a[1] * b[1]
+				s2 += a[2] * b[2]
+				s3 += a[3] * b[3]
+			}
+			*sum = [4]float32{s0, s1, s2, s3}
+			for l, v := range a {
+				sum[l] += v * b[l]
+			}
+		}
+	}
+}
+
+func genericTotal(totals, vectors []float32) {
+	for i := range totals {
+		v := vectors[4*i:][:4]
+		totals[i] = (v[0] + v[2]) + (v[1] + v[3])
+	}
+}
+
+func genericOuter(_ *Workspace, r int, a, b []float32, ldb int, c []float32, ldc, depth, cols int, accumulate, _ bool, _ int) {
+	for i := range r {
+		line := c[i*ldc:][:cols]
+		if !accumulate {
+			clear(line)
+		}
+		for s := range depth {
+			v := a[s*r+i]
+			for j, u := range b[s*ldb:][:cols] {
+				line[j] += v * u
+			}
+		}
+	}
+}
+
+func genericFinish(_ *Workspace, y []float32, ldy, rows int, bias []float32, relu bool) {
+	for i := range rows {
+		line := y[i*ldy:][:len(bias)]
+		for j, b := range bias {
+			v := line[j] + b
+			if relu && v <= 0 { // NaN stays
+				v = 0
+			}
+			line[j] = v
+		}
+	}
+}

@@ -6,11 +6,18 @@ import (
 )
 
 func init() {
-	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tile: assembly(6, 16, amd64.TileAVX2)}
-	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tile: assembly(14, 32, amd64.TileAVX512)}
+	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tile: assembly(6, 16, amd64.TileAVX2),
+		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
+		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
+		skinny:    skinnyAVX2}
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tile: assembly(14, 32, amd64.TileAVX512),
+		transpose: transposed(16, map[int]part{14: {14, amd64.Transpose14AVX512}, 32: {16, amd64.Transpose16AVX512}}),
+		lines:     copied(map[int]lines{14: amd64.Lines14AVX512, 32: amd64.Lines32AVX512}),
+		skinny:    skinnyAVX512}
 }
 
-// assembly checks the slices' lengths, which the assembly cannot.
+// The functions below check the slices' lengths, which the assembly cannot.
+
 func assembly(rows, cols int, tile func(depth int, a, b, c *float32, ldc int, accumulate bool)) func(int, []float32, []float32, []float32, int, bool) {
 	return func(depth int, a, b, c []float32, ldc int, accumulate bool) {
 		if depth == 0 {
@@ -18,5 +25,39 @@ func assembly(rows, cols int, tile func(depth int, a, b, c *float32, ldc int, ac
 		}
 		_, _, _ = a[depth*rows-1], b[depth*cols-1], c[(rows-1)*ldc+cols-1]
 		tile(depth, &a[0], &b[0], &c[0], ldc, accumulate)
+	}
+}
+
+// part transposes so many rows at a time; width is a multiple of it.
+type part struct {
+	rows int
+	do   func(dst *float32, width int, src *float32, stride, blocks int)
+}
+
+// transposed packs panels of a width by the part for it, in blocks of lanes steps.
+func transposed(lanes int, parts map[int]part) func(dst []float32, width int, src []float32, stride, steps int) int {
+	return func(dst []float32, width int, src []float32, stride, steps int) int {
+		p, blocks := parts[width], steps/lanes
+		if blocks == 0 {
+			return 0
+		}
+		steps = blocks * lanes
+		_, _ = dst[steps*width-1], src[(width-1)*stride+steps-1]
+		for row := 0; row < width; row += p.rows {
+			p.do(&dst[row], width, &src[row*stride], stride, blocks)
+		}
+		return steps
+	}
+}
+
+type lines = func(dst, src *float32, stride, steps int)
+
+// copied packs panels of a width by the function for it.
+func copied(widths map[int]lines) func(dst []float32, width int, src []float32, stride, steps int) {
+	return func(dst []float32, width int, src []float32, stride, steps int) {
+		if steps > 0 {
+			_, _ = dst[steps*width-1], src[(steps-1)*stride+width-1]
+			widths[width](&dst[0], &src[0], stride, steps)
+		}
 	}
 }

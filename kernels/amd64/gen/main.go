@@ -11,7 +11,14 @@ import (
 
 // families are the files to write, gen_NAME.s, and what writes them.
 var families = map[string]func(){
-	"tile": tiles,
+	"vector":   vectorKernels,
+	"blocked":  blockedKernels,
+	"linear":   linearKernels,
+	"norm":     normKernels,
+	"pool":     poolKernels,
+	"pause":    pause,
+	"tile":     tiles,
+	"winograd": winogradKernels,
 }
 
 func main() {

@@ -17,16 +17,47 @@ type target struct {
 	vector func() reg.VecVirtual
 }
 
-// tiles writes the micro-kernels of package gemm.
+// The micro-kernels of package gemm, and what copies matrices to their panels.
+//
+// Tile: for each k, two vectors of B are loaded once and each element of A is broadcast once; every product goes to a sum of
+// its own that stays in a register until the end. The tile of C is asked for at the start, so that it is in the first-level
+// cache when the sums are done, KC steps later; the panel of B, which comes from the second-level one, some steps ahead.
+//
+// Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes: a square of them
+// lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
+// 4 elements a cycle with AVX-512 (64 shuffles for 256), 2.7 with AVX2. Lines copies what lies as a panel wants it.
 func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
-	tile(target{"AVX512", 14, 16, ZMM})
+	wide := target{"AVX512", 14, 16, ZMM}
+	tile(wide)
+	transpose(wide, 14)
+	transpose(wide, 16)
+	lines(wide, 14)
+	lines(wide, 32)
 	// 12 sums, two vectors of B and two of A: all 16 registers.
-	tile(target{"AVX2", 6, 8, YMM})
+	narrow := target{"AVX2", 6, 8, YMM}
+	tile(narrow)
+	transpose(narrow, 6)
+	transpose(narrow, 8)
+	lines(narrow, 6)
+	lines(narrow, 16)
 }
 
-// tile writes the micro-kernel: for each k, two vectors of B are loaded once and each element of A is broadcast once;
-// every product goes to a sum of its own that stays in a register until the end.
+// ahead is how many steps before they are needed elements of B are asked for.
+const ahead = 16
+
+// zero clears a register.
+func (t target) zero(r reg.VecVirtual) {
+	if t.lanes == 16 {
+		VPXORD(r, r, r)
+	} else {
+		VXORPS(r, r, r)
+	}
+}
+
+// bytes of a register.
+func (t target) bytes() int { return 4 * t.lanes }
+
 func tile(t target) {
 	TEXT("Tile"+t.name, attr.NOSPLIT, "func(depth int, a, b, c *float32, ldc int, accumulate bool)")
 	Doc(fmt.Sprintf("Tile%s adds depth products to a tile of %d rows and %d columns of C, or sets it to their sum:", t.name, t.rows, 2*t.lanes),
@@ -39,11 +70,22 @@ func tile(t target) {
 	for i := range sums {
 		for j := range sums[i] {
 			sums[i][j] = t.vector()
-			if t.lanes == 16 {
-				VPXORD(sums[i][j], sums[i][j], sums[i][j])
-			} else {
-				VXORPS(sums[i][j], sums[i][j], sums[i][j])
-			}
+			t.zero(sums[i][j])
+		}
+	}
+	c := Load(Param("c"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	SHLQ(Imm(2), ldc)
+	line := GP64()
+	MOVQ(c, line)
+	for i := range sums {
+		// The tile may start anywhere in a line of the cache: with its last byte all lines are asked for.
+		for at := 0; at < 2*t.bytes(); at += 64 {
+			PREFETCHT0(Mem{Base: line, Disp: at})
+		}
+		PREFETCHT0(Mem{Base: line, Disp: 2*t.bytes() - 1})
+		if i+1 < t.rows {
+			ADDQ(ldc, line)
 		}
 	}
 	end := "end" + t.name
@@ -55,6 +97,9 @@ func tile(t target) {
 	Label(loop)
 	for j, r := range right {
 		VMOVUPS(Mem{Base: b, Disp: 4 * t.lanes * j}, r)
+	}
+	for at := 0; at < 2*t.bytes(); at += 64 {
+		PREFETCHT0(Mem{Base: b, Disp: 2*t.bytes()*ahead + at})
 	}
 	for i := range sums {
 		l := left[i%2]
@@ -69,14 +114,10 @@ func tile(t target) {
 	JNE(LabelRef(loop))
 	Label(end)
 
-	c := Load(Param("c"), GP64())
-	ldc := Load(Param("ldc"), GP64())
-	SHLQ(Imm(2), ldc)
 	accumulate := Load(Param("accumulate"), GP8())
 	set := "set" + t.name
 	TESTB(accumulate, accumulate)
 	JE(LabelRef(set))
-	line := GP64()
 	MOVQ(c, line)
 	for i := range sums {
 		for j := range sums[i] {
@@ -95,6 +136,191 @@ func tile(t target) {
 			ADDQ(ldc, c)
 		}
 	}
+	VZEROUPPER()
+	RET()
+}
+
+// transpose writes the copy of rows that become columns: dst[k*width+i] = src[i*stride+k] for rows i, and blocks*lanes steps k.
+func transpose(t target, rows int) {
+	name := fmt.Sprintf("Transpose%d%s", rows, t.name)
+	TEXT(name, attr.NOSPLIT, "func(dst *float32, width int, src *float32, stride, blocks int)")
+	Doc(fmt.Sprintf("%s copies %d rows of blocks*%d elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.", name, rows, t.lanes))
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	width := Load(Param("width"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	blocks := Load(Param("blocks"), GP64())
+	SHLQ(Imm(2), width)
+	SHLQ(Imm(2), stride)
+	stride3, width3 := GP64(), GP64()
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	LEAQ(Mem{Base: width, Index: width, Scale: 2}, width3)
+	fours := make([]reg.GPVirtual, (rows+3)/4) // rows 0, 4, 8, ...
+	for i := range fours {
+		fours[i] = GP64()
+		if i == 0 {
+			MOVQ(src, fours[i])
+		} else {
+			LEAQ(Mem{Base: fours[i-1], Index: stride, Scale: 4}, fours[i])
+		}
+	}
+	// element i of a row of lines that start at base and lie step apart
+	inRow := func(base, step, step3 reg.Register, i int) Mem {
+		switch i {
+		case 1:
+			return Mem{Base: base, Index: step, Scale: 1}
+		case 2:
+			return Mem{Base: base, Index: step, Scale: 2}
+		case 3:
+			return Mem{Base: base, Index: step3, Scale: 1}
+		}
+		return Mem{Base: base}
+	}
+	var mask reg.Register // the first rows lanes
+	if rows < t.lanes {
+		if t.lanes == 16 {
+			k, bits := K(), GP32()
+			MOVL(U32(1<<rows-1), bits)
+			KMOVW(bits, k)
+			mask = k
+		} else {
+			mask = firstLanes(rows)
+		}
+	}
+	loop := "loop" + name
+	Label(loop)
+	x := make([]reg.VecVirtual, t.lanes)
+	for i := range x {
+		x[i] = t.vector()
+		if i < rows {
+			VMOVUPS(inRow(fours[i/4], stride, stride3, i%4), x[i])
+		} else {
+			t.zero(x[i])
+		}
+	}
+	pair := func(low, high func(a, b, r reg.VecVirtual), a, b reg.VecVirtual) (l, h reg.VecVirtual) {
+		l, h = t.vector(), t.vector()
+		low(a, b, l)
+		high(a, b, h)
+		return l, h
+	}
+	// Interleave pairs of rows, then pairs of pairs: now x[4q+r] has steps r, r+4, r+8, ... of rows 4q to 4q+3.
+	for i := 0; i < t.lanes; i += 2 {
+		x[i], x[i+1] = pair(func(a, b, r reg.VecVirtual) { VUNPCKLPS(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPS(b, a, r) }, x[i], x[i+1])
+	}
+	for i := 0; i < t.lanes; i += 4 {
+		a, b := x[i], x[i+1]
+		c, d := x[i+2], x[i+3]
+		low, high := func(a, b, r reg.VecVirtual) { VUNPCKLPD(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPD(b, a, r) }
+		x[i], x[i+1] = pair(low, high, a, c)
+		x[i+2], x[i+3] = pair(low, high, b, d)
+	}
+	// Then quarters of 4 lanes change places.
+	column := make([]reg.VecVirtual, t.lanes)
+	if t.lanes == 8 {
+		for r := range 4 {
+			column[r], column[r+4] = pair(func(a, b, r reg.VecVirtual) { VPERM2F128(Imm(0x20), b, a, r) },
+				func(a, b, r reg.VecVirtual) { VPERM2F128(Imm(0x31), b, a, r) }, x[r], x[r+4])
+		}
+	} else {
+		even, odd := func(a, b, r reg.VecVirtual) { VSHUFF32X4(Imm(0x88), b, a, r) }, func(a, b, r reg.VecVirtual) { VSHUFF32X4(Imm(0xdd), b, a, r) }
+		for r := range 4 {
+			a, c := pair(even, odd, x[r], x[r+4])    // quarters 0 and 2, 1 and 3 of rows 0 to 7
+			b, d := pair(even, odd, x[r+8], x[r+12]) // and of rows 8 to 15
+			column[r], column[r+8] = pair(even, odd, a, b)
+			column[r+4], column[r+12] = pair(even, odd, c, d)
+		}
+	}
+	for i, v := range column {
+		m := inRow(dst, width, width3, i%4)
+		switch {
+		case mask == nil:
+			VMOVUPS(v, m)
+		case t.lanes == 16:
+			VMOVUPS(v, mask, m)
+		default:
+			VMASKMOVPS(v, mask, m)
+		}
+		if i%4 == 3 {
+			LEAQ(Mem{Base: dst, Index: width, Scale: 4}, dst)
+		}
+	}
+	for _, p := range fours {
+		ADDQ(Imm(uint64(t.bytes())), p)
+	}
+	DECQ(blocks)
+	JNE(LabelRef(loop))
+	VZEROUPPER()
+	RET()
+}
+
+// masks are the tables that firstLanes has written.
+var masks = map[int]Mem{}
+
+// firstLanes is an AVX2 mask of the first n of 8 lanes.
+func firstLanes(n int) reg.VecVirtual {
+	table, known := masks[n]
+	if !known {
+		table = GLOBL(fmt.Sprintf("first%d", n), attr.RODATA|attr.NOPTR)
+		for i := range 8 {
+			lane := U32(0)
+			if i < n {
+				lane = 0xffffffff
+			}
+			DATA(4*i, lane)
+		}
+		masks[n] = table
+	}
+	mask := YMM()
+	VMOVUPS(table, mask)
+	return mask
+}
+
+// lines writes the copy of what lies as it should: dst[k*width+i] = src[k*stride+i].
+func lines(t target, width int) {
+	name := fmt.Sprintf("Lines%d%s", width, t.name)
+	TEXT(name, attr.NOSPLIT, "func(dst, src *float32, stride, steps int)")
+	Doc(fmt.Sprintf("%s copies lines of %d elements: dst[k*%d+i] = src[k*stride+i], k < steps. At least one.", name, width, width),
+		"It asks for the lines to the right of them, which the next panel copies.")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	steps := Load(Param("steps"), GP64())
+	SHLQ(Imm(2), stride)
+	var mask reg.Register
+	if rest := width % t.lanes; rest != 0 && t.lanes == 16 {
+		k, bits := K(), GP32()
+		MOVL(U32(1<<rest-1), bits)
+		KMOVW(bits, k)
+		mask = k
+	} else if rest != 0 {
+		mask = firstLanes(rest)
+	}
+	loop := "loop" + name
+	Label(loop)
+	for at := 0; at < width; at += t.lanes {
+		from, to, v := Mem{Base: src, Disp: 4 * at}, Mem{Base: dst, Disp: 4 * at}, t.vector()
+		switch {
+		case at+t.lanes <= width:
+			VMOVUPS(from, v)
+			VMOVUPS(v, to)
+		case t.lanes == 16:
+			VMOVUPS_Z(from, mask, v)
+			VMOVUPS(v, mask, to)
+		default:
+			VMASKMOVPS(from, mask, v)
+			VMASKMOVPS(v, mask, to)
+		}
+	}
+	for at := 0; at < 4*width; at += 64 {
+		PREFETCHT1(Mem{Base: src, Disp: 4*width + at})
+	}
+	ADDQ(stride, src)
+	ADDQ(Imm(uint64(4*width)), dst)
+	DECQ(steps)
+	JNE(LabelRef(loop))
 	VZEROUPPER()
 	RET()
 }

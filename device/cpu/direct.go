@@ -1,0 +1,206 @@
+package cpu
+
+import (
+	"fovea/device"
+	tiles "fovea/kernels/blocked"
+)
+
+// sweep is a direct convolution on maps in blocks of channels, one micro-kernel call for each line of output pixels and each
+// panel of 32 output channels. Positions and steps are in float32s.
+type sweep struct {
+	x                          []float32
+	xFirst, xImage             int
+	xRow, xStep                int // from an output row, an output pixel to the next
+	y, add                     []float32
+	yFirst, yImage, yBlock     int
+	yRow, yStep                int
+	images, rows, cols, pixels int // pixels in an image: rows*cols, or fewer if the last row is short
+	maps                       int // output channels
+	taps                       *tiles.Taps
+	rowsOfWeights              int
+	w, bias                    []float32 // w packed, see packWeights; bias as long as maps in whole panels, or nil
+	relu                       bool
+}
+
+// panel is the number of output channels that are computed together.
+const panel = 2 * lanes
+
+// Sizes in float32s of what should stay in the second-level cache together: the weights of some panels, and the input lines
+// that meet them one panel after another.
+const (
+	weightsInCache = 3 << 16 // 768 KB
+	linesInCache   = 1 << 16 // 256 KB
+)
+
+// run computes the convolution. Work is cut into chunks of panels, images, strips of lines, panels, in this order: a chunk's
+// weights are read again for every strip and a strip's lines for every panel, both from the cache.
+func (d *Device) run(s *sweep) {
+	if s.images == 0 || s.rows == 0 || s.cols == 0 {
+		return
+	}
+	panels := (s.maps + panel - 1) / panel
+	chunk := min(panels, max(1, weightsInCache/max(1, s.rowsOfWeights*panel)))
+	lineSize := max(1, s.rowsOfWeights*s.cols/2) // an upper guess: windows overlap
+	strip := min(s.rows, max(1, linesInCache/lineSize))
+	if strip > 1 {
+		strip = strip / 2 * 2 // short rows go in pairs
+	}
+	for s.images*((s.rows+strip-1)/strip)*panels < 4*d.team.size && strip > 2 {
+		strip = (strip/2 + 1) / 2 * 2
+	}
+	strips := (s.rows + strip - 1) / strip
+	perChunk := s.images * strips
+	d.divide(perChunk*panels, s.rowsOfWeights*panel*s.cols*strip, func(_, from, to int) {
+		p := &tiles.Product{X: s.x, Y: s.y, Add: s.add, Taps: s.taps, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock, ReLU: s.relu}
+		for unit := from; unit < to; unit++ {
+			first := unit / (perChunk * chunk) * chunk
+			size := min(chunk, panels-first)
+			rest := unit - first*perChunk
+			group, number := rest/size, first+rest%size
+			s.strip(d.tiles, p, number, group/strips, group%strips*strip, min(s.rows, (group%strips+1)*strip))
+		}
+	})
+}
+
+// strip computes one panel of rows [from, to) of an image.
+func (s *sweep) strip(k *tiles.Kernel, p *tiles.Product, number, image, from, to int) {
+	p.W = s.w[number*s.rowsOfWeights*panel:]
+	p.Blocks = min(2, blocksOf(s.maps)-2*number)
+	if s.bias != nil {
+		p.Bias = s.bias[number*panel:][:p.Blocks*lanes]
+	}
+	x, y := s.xFirst+image*s.xImage, s.yFirst+image*s.yImage+2*number*s.yBlock
+	for row := from; row < to; row++ {
+		if s.cols <= k.Run && row+1 < to {
+			k.Pair(p, x+row*s.xRow, x+(row+1)*s.xRow, y+row*s.yRow, y+(row+1)*s.yRow, s.cols)
+			row++
+			continue
+		}
+		k.Line(p, x+row*s.xRow, y+row*s.yRow, min(s.cols, s.pixels-row*s.cols))
+	}
+}
+
+// source is a feature map, its rim of zeros physically there, or a picture with its channels side by side.
+type source struct {
+	data                    []float32
+	image, block, row, step int
+	room                    *buffer[float32] // to be given back, if the data are a copy
+}
+
+// rim is how many rows and columns of zeros are put around a map.
+type rim struct{ top, bottom, left, right int }
+
+// surrounded is a map in blocks with zeros around.
+func (d *Device) surrounded(x *device.Tensor, r rim) source {
+	blocks, height, width := blocksOf(x.Shape[1]), x.Shape[2], x.Shape[3]
+	if r == (rim{}) {
+		return source{data: floats(x), image: blocks * height * width * lanes, block: height * width * lanes, row: width * lanes, step: lanes}
+	}
+	tall, wide := r.top+height+r.bottom, r.left+width+r.right
+	s := source{image: blocks * tall * wide * lanes, block: tall * wide * lanes, row: wide * lanes, step: lanes}
+	s.room = d.floats.get(max(1, x.Shape[0]*s.image), &d.stats)
+	s.data = s.room.data
+	from := floats(x)
+	d.divide(x.Shape[0]*blocks, tall*wide, func(_, first, last int) {
+		for m := first; m < last; m++ {
+			to, in := s.data[m*s.block:][:s.block], from[m*height*width*lanes:]
+			clear(to[:r.top*s.row])
+			clear(to[(r.top+height)*s.row:])
+			for row := range height {
+				line := to[(r.top+row)*s.row:][:s.row]
+				clear(line[:r.left*lanes])
+				copy(line[r.left*lanes:], in[row*width*lanes:][:width*lanes])
+				clear(line[(r.left+width)*lanes:])
+			}
+		}
+	})
+	return s
+}
+
+// sideBySide is a row-major picture of few channels, its channels side by side (NHWC), with zeros around, and some more
+// at the end that a kernel may read but not use.
+func (d *Device) sideBySide(x *device.Tensor, r rim) source {
+	const spare = 4 * lanes
+	channels, height, width := x.Shape[1], x.Shape[2], x.Shape[3]
+	tall, wide := r.top+height+r.bottom, r.left+width+r.right
+	s := source{image: tall * wide * channels, row: wide * channels, step: channels}
+	s.room = d.floats.get(x.Shape[0]*s.image+spare, &d.stats)
+	s.data = s.room.data
+	from := floats(x)
+	d.divide(x.Shape[0], tall*wide*channels, func(_, first, last int) {
+		for n := first; n < last; n++ {
+			to := s.data[n*s.image:][:s.image]
+			if r != (rim{}) {
+				clear(to)
+			}
+			for c := range channels {
+				for row := range height {
+					at := ((r.top+row)*wide+r.left)*channels + c
+					for _, v := range from[((n*channels+c)*height+row)*width:][:width] {
+						to[at] = v
+						at += channels
+					}
+				}
+			}
+		}
+	})
+	clear(s.data[x.Shape[0]*s.image:])
+	return s
+}
+
+func (d *Device) giveBack(s source) {
+	if s.room != nil {
+		d.floats.put(s.room)
+	}
+}
+
+// weightOrder is how the weights of a convolution are read for a sweep: output channel o's for row i of the micro-kernel's
+// list is element o*out + rows[i].
+type weightOrder struct {
+	out  int
+	rows []int
+}
+
+// packWeights copies weights to panels of 32 output channels: for each panel, for each row of weights, 32 (or 16, in a last
+// panel of one block) numbers, those of channels that do not exist being 0.
+func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[float32] {
+	rows := len(order.rows)
+	b := d.floats.get(max(1, blocksOf(maps)*lanes*rows), &d.stats)
+	panels := (maps + panel - 1) / panel
+	const block = 1 << 8 // rows that stay in the first-level cache while the channels come to them
+	d.divide(panels, panel*rows, func(_, first, last int) {
+		for number := first; number < last; number++ {
+			width := min(panel, blocksOf(maps)*lanes-number*panel)
+			to := b.data[number*panel*rows:][:rows*width]
+			for from := 0; from < rows; from += block {
+				part := order.rows[from:min(from+block, rows)]
+				for o := range width {
+					at := from*width + o
+					if number*panel+o >= maps {
+						for range part {
+							to[at] = 0
+							at += width
+						}
+						continue
+					}
+					line := w[(number*panel+o)*order.out:]
+					for _, i := range part {
+						to[at] = line[i]
+						at += width
+					}
+				}
+			}
+		}
+	})
+	return b
+}
+
+// wholePanels copies a vector of one number for each channel, with zeros up to a whole panel.
+func wholePanels(v []float32, maps int) []float32 {
+	if v == nil {
+		return nil
+	}
+	all := make([]float32, (maps+panel-1)/panel*panel)
+	copy(all, v)
+	return all
+}

@@ -1,0 +1,129 @@
+package cpu
+
+import (
+	"fovea/device"
+	tiles "fovea/kernels/blocked"
+)
+
+// correlation is the gradient of a convolution's weights: for each panel of output channels, block of input channels and tap
+// of the window a piece of 16 (or what a picture has) x 32 sums over all pixels. A strip of pixels meets all the pieces before the
+// next, from the cache; workers share the pieces, so each sum is made by one of them, in the order of strips.
+type correlation struct {
+	*geometry
+	x                  source
+	xFirst             int
+	y                  []float32
+	yFirst, yImage     int
+	blocks             int // of input channels
+	channels           int // of a piece: a multiple of 8
+	reach              []tapReach
+	sums               []float32
+	imagesAtOnce, rows int // of a strip
+}
+
+// tapReach is one tap: where it reads from the first pixel, and the output rows and columns for which that is in the map.
+type tapReach struct {
+	place                    int
+	top, bottom, left, right int
+}
+
+// pixelsAtOnce is how many pixels of dy's two blocks and of one of x stay in the first-level cache.
+const pixelsAtOnce = 200
+
+func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
+	c := &correlation{geometry: g, y: floats(dy), yImage: blocksOf(dy.Shape[1]) * g.places * lanes}
+	var index func(i, tap int) int
+	last := 0 // rows of a piece that are weights, in the last block
+	if thin(x) {
+		c.x = d.sideBySide(x, g.rim())
+		defer d.giveBack(c.x)
+		places, size, number := g.tapsOfPicture(c.x)
+		for _, p := range places {
+			c.reach = append(c.reach, tapReach{p, 0, g.outHeight, 0, g.outWidth})
+		}
+		c.blocks, c.channels, index, last = 1, (size+7)/8*8, number, size
+	} else {
+		plane := g.height * g.width * lanes
+		c.x = source{data: floats(x), image: blocksOf(x.Shape[1]) * plane, block: plane, row: g.width * lanes, step: lanes}
+		for r := range g.rows {
+			for s := range g.cols {
+				c.reach = append(c.reach, g.tapInside(r, s))
+			}
+		}
+		c.blocks, c.channels, last = blocksOf(g.channels), lanes, (g.channels-1)%lanes+1
+		index = func(i, tap int) int { return i*g.rows*g.cols + tap }
+	}
+	pixels := min(pixelsAtOnce, max(49, 1<<18/(g.channels+g.maps)))
+	c.rows, c.imagesAtOnce = min(g.outHeight, max(1, pixels/g.outWidth)), 1
+	if c.rows == g.outHeight {
+		c.imagesAtOnce = min(g.images, max(1, pixels/g.places))
+	}
+	panels := (g.maps + panel - 1) / panel
+	pieces := panels * c.blocks * len(c.reach)
+	room := d.floats.get(max(1, pieces*c.channels*panel), &d.stats)
+	defer d.floats.put(room)
+	c.sums = room.data
+	for group := range g.Groups {
+		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
+		d.divide(pieces, g.images*g.places*lanes, func(_, from, to int) { c.compute(d.tiles, from, to) })
+		to := g.weights(out(dw), group)
+		d.divide(g.maps, g.taps, func(_, from, until int) {
+			for m := from; m < until; m++ {
+				c.collect(to[m*g.taps:][:g.taps], m, last, index)
+			}
+		})
+	}
+}
+
+// tapInside is the reach of tap (r, s) of a window on a map without rim.
+func (g *geometry) tapInside(r, s int) tapReach {
+	down, across := r*g.Dilation[0]-g.Padding.Top, s*g.Dilation[1]-g.Padding.Left
+	t := tapReach{place: (down*g.width + across) * lanes}
+	t.left, t.right = inside(across, g.Stride[1], g.width, g.outWidth)
+	t.top, t.bottom = inside(down, g.Stride[0], g.height, g.outHeight)
+	return t
+}
+
+// compute makes pieces [from, to), which are in the order of panels, blocks, taps.
+func (c *correlation) compute(k *tiles.Kernel, from, to int) {
+	size := c.channels * panel
+	clear(c.sums[from*size : to*size])
+	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.Stride[0] * c.x.row, XStep: c.Stride[1] * c.x.step,
+		YImage: c.yImage, YRow: c.outWidth * lanes, YStep: lanes, YBlock: c.geometry.places * lanes, Channels: c.channels}
+	taps := len(c.reach)
+	for image := 0; image < c.images; image += c.imagesAtOnce {
+		g.Images = min(c.imagesAtOnce, c.images-image)
+		for row := 0; row < c.outHeight; row += c.rows {
+			for piece := from; piece < to; piece++ {
+				number, block, tap := piece/(taps*c.blocks), piece/taps%c.blocks, &c.reach[piece%taps]
+				top := max(row, tap.top)
+				g.Rows, g.Cols = min(row+c.rows, c.outHeight, tap.bottom)-top, tap.right-tap.left
+				if g.Rows <= 0 || g.Cols <= 0 {
+					continue
+				}
+				g.Blocks = min(2, blocksOf(c.maps)-2*number)
+				x := c.xFirst + image*c.x.image + block*c.x.block + tap.place + top*g.XRow + tap.left*g.XStep
+				y := c.yFirst + image*c.yImage + 2*number*g.YBlock + top*g.YRow + tap.left*lanes
+				k.Sum(g, c.sums[piece*size:][:size], x, y, true)
+			}
+		}
+	}
+}
+
+// collect copies the weights of output channel m to where they belong. Of the last block of pieces only some rows are weights.
+func (c *correlation) collect(dw []float32, m, last int, index func(i, tap int) int) {
+	number, taps := m/panel, len(c.reach)
+	width := lanes * min(2, blocksOf(c.maps)-2*number)
+	for block := range c.blocks {
+		count := c.channels
+		if block == c.blocks-1 {
+			count = last
+		}
+		for tap := range taps {
+			sums := c.sums[((number*c.blocks+block)*taps+tap)*c.channels*panel+m%panel:]
+			for i := range count {
+				dw[index(block*lanes+i, tap)] = sums[i*width]
+			}
+		}
+	}
+}

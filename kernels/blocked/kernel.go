@@ -1,0 +1,25 @@
+package blocked
+
+import "fovea/kernels/isa"
+
+// Lanes is the number of channels in a block.
+const Lanes = 16
+
+// Kernel is the family for one instruction set.
+type Kernel struct {
+	Set isa.Set
+	// Run is the number of pixels in half a tile: a line is computed fastest if its length is a multiple of 2*Run.
+	Run int
+	// blocks is how many blocks of output channels the assembly computes at a time.
+	blocks int
+	// product computes two runs of pixels; blocks is 1 or what the kernel can.
+	product func(p *Product, run, blocks int)
+	// sum computes some rows of a gradient, and says how many.
+	sum    func(g *Gradient, rows, blocks int) int
+	gather func(dst []float32, step int, src []float32, offsets *[Lanes]int32, places []int)
+}
+
+var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, Run: 4, blocks: 2, product: genericProduct, sum: genericSum, gather: genericGather}}
+
+// For returns the kernels of an instruction set that this machine has.
+func For(set isa.Set) *Kernel { return kernels[set] }

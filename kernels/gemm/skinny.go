@@ -1,0 +1,169 @@
+package gemm
+
+// Products of which an operand is used too rarely to pay for packing: the weights of a fully connected layer meet a batch of a
+// few samples. Such a product is bound by memory, so it reads the large operand once, in order, where it lies; what it meets
+// again and again (samples, sums) stays in the caches. The micro-kernels are explained where they are written
+// (kernels/amd64/gen/linear.go).
+
+// skinny is a kernel's part for them.
+type skinny struct {
+	lanes int // of the vectors in which dots leaves its sums
+	// Tiles are as large as they can, from lists in falling order that end with 1.
+	samples, outputs []int // rows of x and of w in a tile of dots
+	rows             []int // of c in a tile of outer
+
+	// dots: sums[(r*q+j)*lanes+l] = (or += if accumulate) the sum over s of x[i*ldx+s*lanes+l] * w[j*ldw+s*lanes+l], i < r,
+	// j < q, the rows being depth elements long. It asks for the depth elements of three rows of w after the first ahead.
+	dots func(ws *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, ahead int)
+	// total: totals[i] = the sum of the lanes of vector i.
+	total func(totals, vectors []float32)
+	// outer: c[i*ldc+j] = (or +=) the sum over s < depth of a[s*r+i] * b[s*ldb+j], i < r, j < cols; past: c is not wanted in
+	// the caches. It asks for what lies ahead elements behind what it reads of rows of b.
+	outer func(ws *Workspace, r int, a, b []float32, ldb int, c []float32, ldc, depth, cols int, accumulate, past bool, ahead int)
+	// finish: y[i*ldy+j] += bias[j], then max(0, y) if relu; i < rows.
+	finish func(ws *Workspace, y []float32, ldy, rows int, bias []float32, relu bool)
+}
+
+const (
+	// dotRows rows of x share a reading of some rows of w.
+	dotRows = 64
+	// dotDepth is how much of rows of w stays in the first-level cache for the next tile of x.
+	dotDepth = 1024
+	// dotWhole is how much is read at a time when there is only one: 64 K products of a tile are some tens of microseconds.
+	dotWhole = 1 << 14
+	// outerDepth rows of b are read side by side: as many streams as the prefetchers follow.
+	outerDepth = 16
+	// outerCols is how much of them the rows of c meet one after another.
+	outerCols = 256
+	// outerWhole is how many columns of c are done at a time when its rows meet all of b.
+	outerWhole = 1 << 13
+	// pastBytes is how large a result is that leaves the caches anyway before anybody reads it.
+	pastBytes = 1 << 25
+)
+
+// first is the largest of the sizes that is not beyond n.
+func first(sizes []int, n int) int {
+	i := 0
+	for sizes[i] > n {
+		i++
+	}
+	return sizes[i]
+}
+
+// Dots computes columns [j0, j1) of y = x w' + bias, and max(0, y) of it if relu is asked for: y[i*ldy+j] is the product of
+// row i < n of x and row j of w, which are depth elements long. bias may be nil.
+func (k *Kernel) Dots(ws *Workspace, y []float32, ldy int, x []float32, n int, w []float32, j0, j1, depth int, bias []float32, relu bool) {
+	ldx := depth
+	if n > k.samples[0] {
+		x, ldx = ws.spread(x, n, depth)
+	}
+	for j, q := j0, 0; j < j1; j += q {
+		q = first(k.outputs, j1-j)
+		for from := 0; from < n; from += dotRows {
+			k.dotRows(ws, y[j:], ldy, x, ldx, from, min(from+dotRows, n), w[j*depth:], q, depth)
+		}
+		for i := range n {
+			line := y[i*ldy+j:][:q]
+			for c, v := range line {
+				if bias != nil {
+					v += bias[j+c]
+				}
+				if relu && v <= 0 { // NaN stays
+					v = 0
+				}
+				line[c] = v
+			}
+		}
+	}
+}
+
+// spread copies n rows so that they start in different sets of the first-level cache. Rows of 2^n elements start in one, and
+// then push each other, and rows of w, out.
+func (ws *Workspace) spread(x []float32, n, depth int) (copied []float32, stride int) {
+	const inLine = 16
+	stride = (depth+inLine-1)/inLine*inLine | inLine
+	if len(ws.x) < n*stride {
+		ws.x = make([]float32, n*stride)
+	}
+	for i := range n {
+		copy(ws.x[i*stride:], x[i*depth:][:depth])
+	}
+	return ws.x, stride
+}
+
+// dotRows multiplies rows [from, to) of x by q rows of w.
+func (k *Kernel) dotRows(ws *Workspace, y []float32, ldy int, x []float32, ldx, from, to int, w []float32, q, depth int) {
+	part := dotDepth
+	if to-from <= k.samples[0] {
+		part = dotWhole
+	}
+	for at := 0; at == 0 || at < depth; at += part {
+		for i, r := from, 0; i < to; i += r {
+			r = first(k.samples, to-i)
+			// The next piece of the rows, or of the next rows; by the first tile of x half of them, by the second the others.
+			ahead := part + (i-from)/r%2*3*depth
+			if at+part >= depth {
+				ahead = q*depth - at
+			}
+			k.dots(ws, r, q, x[i*ldx+at:], ldx, w[at:], depth, min(part, depth-at), ws.sums[(i-from)*q*k.lanes:], at > 0, ahead)
+		}
+	}
+	totals := ws.totals[:(to-from)*q]
+	k.total(totals, ws.sums)
+	for i := from; i < to; i++ {
+		copy(y[i*ldy:][:q], totals[(i-from)*q:])
+	}
+}
+
+// Outer computes rows [i0, i1) and columns [j0, j1) of c = a b, whose element (i, j) is c[i*ldc+j]. a may lie anyhow (element
+// (i, s) is a.Data[i*a.Row+s*a.Depth]), b in rows of ldb elements; depth rows of it are read.
+func (k *Kernel) Outer(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth int, a Strided, b []float32, ldb int) {
+	if depth == 0 {
+		for i := i0; i < i1; i++ {
+			clear(c[i*ldc+j0 : i*ldc+j1])
+		}
+		return
+	}
+	part, width := outerDepth, outerCols
+	if depth <= dotRows {
+		part, width = depth, outerWhole // then every row of c is written once, and goes
+	}
+	if i1-i0 <= k.rows[0] {
+		width = outerWhole
+	}
+	past := part == depth && 4*len(c) >= pastBytes
+	for at := 0; at < depth; at += part {
+		for j := j0; j < j1; j += width {
+			cols := min(width, j1-j)
+			steps := min(part, depth-at)
+			for i, r := i0, 0; i < i1; i += r {
+				r = first(k.rows, i1-i)
+				// The elements of a are far apart, often in one set of the first-level cache.
+				a.Pack(ws.a, i, r, at, steps, r)
+				ahead := 0
+				if width == outerCols { // the next piece: by the first rows of c one line of it, by the second the other
+					ahead = cols + (i-i0)/r%2*16
+				}
+				k.outer(ws, r, ws.a, b[at*ldb+j:], ldb, c[i*ldc+j:], ldc, steps, cols, at > 0, past, ahead)
+			}
+		}
+	}
+}
+
+// Finish adds bias (nil: nothing) to rows [i0, i1), columns [j0, j1) of y, then takes max(0, y) if relu is asked for.
+func (k *Kernel) Finish(ws *Workspace, y []float32, ldy, i0, i1, j0, j1 int, bias []float32, relu bool) {
+	if (bias == nil && !relu) || i0 >= i1 || j0 >= j1 {
+		return
+	}
+	if bias == nil {
+		if len(ws.zeros) < j1 {
+			ws.zeros = make([]float32, j1)
+		}
+		bias = ws.zeros
+	}
+	// A row at least, and no more than some tens of microseconds at a time.
+	rows := max(1, (1<<16)/(j1-j0))
+	for i := i0; i < i1; i += rows {
+		k.finish(ws, y[i*ldy+j0:], ldy, min(rows, i1-i), bias[j0:j1], relu)
+	}
+}

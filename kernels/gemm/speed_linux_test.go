@@ -1,0 +1,80 @@
+package gemm
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"fovea/kernels/isa"
+)
+
+// rate repeats work and reports its speed by the time that this thread had a processor: other programs may run meanwhile.
+func rate(b *testing.B, flops float64, work func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, after unix.Timespec
+	require.NoError(b, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &before))
+	for b.Loop() {
+		work()
+	}
+	require.NoError(b, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &after))
+	b.ReportMetric(flops*float64(b.N)/float64(after.Nano()-before.Nano()), "GFLOP/s")
+}
+
+// huge is memory as package cpu provides it.
+func huge(b *testing.B) func(n int) []float32 {
+	return func(n int) []float32 {
+		const page = 2 << 20
+		memory, err := unix.Mmap(-1, 0, (4*n+2*page)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		require.NoError(b, err)
+		b.Cleanup(func() { require.NoError(b, unix.Munmap(memory)) })
+		_ = unix.Madvise(memory, unix.MADV_HUGEPAGE)
+		at := memory[-uintptr(unsafe.Pointer(&memory[0]))%page:]
+		x := unsafe.Slice((*float32)(unsafe.Pointer(&at[0])), n)
+		copy(x, filled(n, 0.01))
+		return x
+	}
+}
+
+// fast are the kernels worth measuring.
+func fast(b *testing.B, do func(b *testing.B, k *Kernel)) {
+	for _, set := range isa.Available() {
+		if set != isa.Generic {
+			b.Run(set.String(), func(b *testing.B) { do(b, For(set)) })
+		}
+	}
+}
+
+// BenchmarkMultiply is a large product and a small network's layer, one goroutine, packed from rows and from columns.
+func BenchmarkMultiply(b *testing.B) {
+	fast(b, func(b *testing.B, k *Kernel) {
+		for _, size := range [][3]int{{2048, 2048, 2048}, {200, 784, 784}} {
+			for _, forms := range [][2]int{{0, 0}, {0, 2}, {2, 2}} {
+				m, n, depth := size[0], size[1], size[2]
+				room := huge(b)
+				draw := func(rows int, l layout) Strided {
+					s := Strided{Data: room(rows * depth)}
+					s.Row, s.Depth = l.strides(rows, depth)
+					return s
+				}
+				c, left, right, ws := room(m*n), draw(m, layouts[forms[0]]), draw(n, layouts[forms[1]]), k.NewWorkspace(room)
+				b.Run(fmt.Sprintf("%dx%dx%d/A %s B %s", m, depth, n, layouts[forms[0]].name, layouts[forms[1]].name), func(b *testing.B) {
+					rate(b, 2*float64(m)*float64(n)*float64(depth), func() { k.Multiply(ws, c, n, 0, m, 0, n, depth, left, right, false) })
+				})
+			}
+		}
+	})
+}
+
+// BenchmarkTile is the micro-kernel alone, its panels and its tile in the first-level cache: what Multiply may come near.
+func BenchmarkTile(b *testing.B) {
+	fast(b, func(b *testing.B, k *Kernel) {
+		room := huge(b)
+		x, y, c := room(k.MR*blockDepth), room(k.NR*blockDepth), room(k.MR*k.NR)
+		rate(b, 2*float64(k.MR*k.NR*blockDepth), func() { k.tile(blockDepth, x, y, c, k.NR, true) })
+	})
+}
