@@ -30,6 +30,16 @@ func (t *Tape) thenReLU(x *Value) *Value {
 	return y
 }
 
+// thenAdd adds a residual, unless it is nil, to a value that nobody else has seen.
+func (t *Tape) thenAdd(x, residual *Value) *Value {
+	if residual == nil {
+		return x
+	}
+	y := Add(x, residual)
+	t.Free(x)
+	return y
+}
+
 // Conv2DReLU is ReLU(Conv2D(x, w, b, s)).
 func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 	const op = "conv2d_relu"
@@ -91,15 +101,9 @@ func BatchNormReLU(x, residual, scale, shift *Value, runningMean, runningVar *de
 	}
 	fused, has := t.dev.(device.FusedNormalisation)
 	if !has || (!t.Training && !t.NoGrad) { // with the statistics held, a gradient is rare and has no fused form
-		y := BatchNorm(x, scale, shift, runningMean, runningVar, s)
-		if residual != nil {
-			normalised := y
-			y = Add(y, residual)
-			t.Free(normalised)
-		}
-		return t.thenReLU(y)
+		return t.thenReLU(t.thenAdd(BatchNorm(x, scale, shift, runningMean, runningVar, s), residual))
 	}
-	if err := checkBatchNorm(op, t, x, scale, shift, runningMean, runningVar); err != nil {
+	if err := checkBatchNorm(op, t, x.Shape(), scale, shift, runningMean, runningVar); err != nil {
 		return t.Fail(err)
 	}
 	if residual != nil {
@@ -135,4 +139,41 @@ func BatchNormReLU(x, residual, scale, shift *Value, runningMean, runningVar *de
 	}
 	y = t.apply(o)
 	return y
+}
+
+// ConvBatchNorm is BatchNorm(Conv2D(x, w, b, s), ...) + residual, and ReLU of that if relu is set; b and residual may be nil.
+// Where nothing is recorded and the statistics are held, devices may fold the normalisation into the weights.
+func ConvBatchNorm(x, w, b, scale, shift, residual *Value, runningMean, runningVar *device.Tensor, s device.ConvSpec, n device.BatchNormSpec, relu bool) *Value {
+	op := "conv2d_batch_norm"
+	if relu {
+		op += "_relu"
+	}
+	operands := optional(residual, optional(b, x, w, scale, shift)...)
+	t := begin(op, operands...).floats(op, operands...)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	folded, has := t.dev.(device.FoldedConvolution)
+	if !has || t.Training || !t.NoGrad {
+		convolved := Conv2D(x, w, b, s)
+		defer t.Free(convolved)
+		if relu {
+			return BatchNormReLU(convolved, residual, scale, shift, runningMean, runningVar, n)
+		}
+		return t.thenAdd(BatchNorm(convolved, scale, shift, runningMean, runningVar, n), residual)
+	}
+	s = s.Normal()
+	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
+	if err == nil {
+		err = checkBatchNorm(op, t, shape, scale, shift, runningMean, runningVar)
+	}
+	if err == nil && residual != nil {
+		err = device.SameShape(op, shape, residual.Shape())
+	}
+	if err != nil {
+		return t.Fail(err)
+	}
+	return t.apply(operation{name: op, operands: operands, shape: shape, forward: func(y *device.Tensor) error {
+		return folded.ConvBatchNorm(y, x.data, w.data, b.tensor(), scale.data, shift.data, runningMean, runningVar, residual.tensor(), s, n, relu)
+	}})
 }

@@ -3,6 +3,8 @@ package autograd
 import (
 	"errors"
 
+	"gorgonia.org/tensor"
+
 	"fovea/device"
 )
 
@@ -15,7 +17,7 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
-	if err := checkBatchNorm(op, t, x, scale, shift, runningMean, runningVar); err != nil {
+	if err := checkBatchNorm(op, t, x.Shape(), scale, shift, runningMean, runningVar); err != nil {
 		return t.Fail(err)
 	}
 	o := operation{name: op, operands: []*Value{x, scale, shift}, shape: x.Shape()}
@@ -43,11 +45,11 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 	return t.apply(o)
 }
 
-func checkBatchNorm(op string, t *Tape, x, scale, shift *Value, runningMean, runningVar *device.Tensor) error {
+func checkBatchNorm(op string, t *Tape, x tensor.Shape, scale, shift *Value, runningMean, runningVar *device.Tensor) error {
 	if runningMean == nil || runningVar == nil {
 		return errors.New(op + ": running statistics are nil")
 	}
-	return device.CheckBatchNorm(x.Shape(), t.Training, scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape)
+	return device.CheckBatchNorm(x, t.Training, scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape)
 }
 
 // LRN is local response normalisation across maps, x [N, C, H, W].

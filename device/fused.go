@@ -19,9 +19,17 @@ type FusedLinear interface {
 type FusedNormalisation interface {
 	// BatchNormReLU: y = ReLU(BatchNorm(x) + residual); residual has x's shape, or is nil for no sum.
 	BatchNormReLU(y, mean, invStd, runningMean, runningVar, x, residual, scale, shift *Tensor, s BatchNormSpec) error
-	// BatchNormReLUBackward is its gradient. With g = dy where y > 0 (or is not a number) and 0 elsewhere, dresidual = g
+	// BatchNormReLUBackward is its gradient. With g = dy where y > 0 (or is not a number) and 0*dy elsewhere, dresidual = g
 	// (nil: not wanted), and dx, dscale and dshift are BatchNormBackward's of g.
 	BatchNormReLUBackward(dx, dresidual, dscale, dshift, dy, x, y, scale, mean, invStd *Tensor) error
 	// BatchNormReLUInfer: y = ReLU(BatchNormInfer(x) + residual).
 	BatchNormReLUInfer(y, x, residual, scale, shift, mean, variance *Tensor, s BatchNormSpec) error
+}
+
+// FoldedConvolution is a convolution and the batch normalisation after it when the statistics are given: then both are one
+// convolution, with weights scale*invStd times as large. It serves inference and has no gradient.
+type FoldedConvolution interface {
+	// ConvBatchNorm: y = BatchNormInfer(Conv(x, w, b), scale, shift, mean, variance) + residual, and ReLU of that if relu is
+	// set. b may be nil; residual has y's shape, or is nil for no sum. What is not a number may come out of a ReLU as 0.
+	ConvBatchNorm(y, x, w, b, scale, shift, mean, variance, residual *Tensor, s ConvSpec, n BatchNormSpec, relu bool) error
 }

@@ -49,8 +49,8 @@ func (l *BatchNormalization) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.BatchNorm(x, l.scale, l.shift, l.mean, l.variance, l.BatchNormSpec)
 }
 
-func (l *BatchNormalization) fuses(d device.Device) bool {
-	_, has := d.(device.FusedNormalisation)
+func (l *BatchNormalization) fuses(t *autograd.Tape) bool {
+	_, has := t.Device().(device.FusedNormalisation)
 	return has
 }
 

@@ -93,8 +93,8 @@ func (l *Conv2D) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.Conv2D(x, l.weight, l.bias, l.conv())
 }
 
-func (l *Conv2D) fuses(d device.Device) bool {
-	_, has := d.(device.FusedConvolution)
+func (l *Conv2D) fuses(t *autograd.Tape) bool {
+	_, has := t.Device().(device.FusedConvolution)
 	return has && l.kind == "Conv2D"
 }
 

@@ -40,8 +40,8 @@ func (l *FullyConnected) Forward(x *autograd.Value) *autograd.Value {
 	return autograd.Linear(x, l.weight, l.bias)
 }
 
-func (l *FullyConnected) fuses(d device.Device) bool {
-	_, has := d.(device.FusedLinear)
+func (l *FullyConnected) fuses(t *autograd.Tape) bool {
+	_, has := t.Device().(device.FusedLinear)
 	return has
 }
 

@@ -53,31 +53,42 @@ func (l *ResidualSum) Forward(x *autograd.Value) *autograd.Value {
 	return y
 }
 
-// normalisation is the batch normalisation that ends the body, if one does.
-func (l *ResidualSum) normalisation() (body *Sequence, last int, norm *BatchNormalization) {
+// ending is what of the body takes the sum and the ReLU after it into its own computation, nil for nothing, and the number
+// of layers before it.
+func (l *ResidualSum) ending(t *autograd.Tape) (body *Sequence, before int, end addable) {
 	body, is := l.body.(*Sequence)
-	if !is || len(body.layers) == 0 {
+	if !is {
 		return nil, 0, nil
 	}
-	last = len(body.layers) - 1
-	norm, _ = body.layers[last].(*BatchNormalization)
-	return body, last, norm
+	n := len(body.layers)
+	if n >= 2 {
+		if f, can := fold(t, body.layers[n-2:]); can {
+			return body, n - 2, f
+		}
+	}
+	if n >= 1 {
+		if norm, is := body.layers[n-1].(*BatchNormalization); is && norm.fuses(t) {
+			return body, n - 1, norm
+		}
+	}
+	return nil, 0, nil
 }
 
-func (l *ResidualSum) fuses(d device.Device) bool {
-	_, _, norm := l.normalisation()
-	return norm != nil && norm.fuses(d)
+func (l *ResidualSum) fuses(t *autograd.Tape) bool {
+	_, _, end := l.ending(t)
+	return end != nil
 }
 
-// forwardReLU computes the sum and the ReLU with the normalisation.
+// forwardReLU computes the sum and the ReLU with the end of the body.
 func (l *ResidualSum) forwardReLU(x *autograd.Value) *autograd.Value {
-	body, last, norm := l.normalisation()
-	tape, made, short := x.Tape(), body.first(last, x), x
+	tape := x.Tape()
+	body, before, end := l.ending(tape)
+	made, short := body.first(before, x), x
 	if l.shortcut != nil {
 		short = forward("downsample", l.shortcut, x)
 	}
-	tape.Enter(body.names[last])
-	y := norm.forwardAddReLU(made, short)
+	tape.Enter(body.names[before])
+	y := end.forwardAddReLU(made, short)
 	tape.Leave()
 	for _, v := range []*autograd.Value{made, short} {
 		if v != x {

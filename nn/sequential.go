@@ -6,7 +6,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/autograd"
-	"fovea/device"
 )
 
 // Sequence computes layers one after another.
@@ -73,37 +72,16 @@ func (s *Sequence) Forward(x *autograd.Value) *autograd.Value {
 // first computes the first n layers.
 func (s *Sequence) first(n int, x *autograd.Value) *autograd.Value {
 	tape, input := x.Tape(), x
-	for i := 0; i < n; i++ {
-		l, name := s.layers[i], s.names[i]
-		if f, can := l.(fusable); can && tape != nil && i+1 < n && isReLU(s.layers[i+1]) && f.fuses(tape.Device()) {
-			l = withReLU{f}
-			i++
-		}
-		y := forward(name, l, x)
+	for i := 0; i < n; {
+		l, count := together(tape, s.layers[i:n])
+		y := forward(s.names[i], l, x)
+		i += count
 		if x != input && x != y { // dropout may hand its input on
 			tape.Free(x)
 		}
 		x = y
 	}
 	return x
-}
-
-// fusable is a layer that can take the ReLU after it into its own computation, on a device that makes one pass of both.
-type fusable interface {
-	Layer
-	fuses(d device.Device) bool
-	forwardReLU(x *autograd.Value) *autograd.Value
-}
-
-// withReLU is a layer and the ReLU after it.
-type withReLU struct{ fusable }
-
-// Forward implements Layer.
-func (l withReLU) Forward(x *autograd.Value) *autograd.Value { return l.forwardReLU(x) }
-
-func isReLU(l Layer) bool {
-	f, is := l.(*Function)
-	return is && f.kind == "ReLU"
 }
 
 func (s *Sequence) String() string { return "Sequential" }

@@ -50,12 +50,14 @@ type machine struct {
 	spec  string // for device.Open
 	name  string
 	peaks peaks
-	fused bool
+	offers
 }
 
 // open makes the machine's device. Each network gets one of its own, whose pool holds nothing of the network before.
-func (s *settings) open(spec string) (device.Device, string, error) {
-	return (&cli.Device{Spec: spec, Options: s.options}).Open()
+func (s *settings) open(spec string) (device.Device, string, error) { return open(spec, s.options) }
+
+func open(spec string, o device.Options) (device.Device, string, error) {
+	return (&cli.Device{Spec: spec, Options: o}).Open()
 }
 
 // inspect opens every device once, before anything is measured, and finds its peaks.
@@ -66,9 +68,12 @@ func (s *settings) inspect(ctx context.Context, stderr io.Writer) ([]machine, er
 		if err != nil {
 			return nil, err
 		}
-		m := machine{spec: spec, name: d.Name(), fused: offersAll(d)}
-		if s.peer != nil {
+		m := machine{spec: spec, name: d.Name(), offers: offersOf(d)}
+		switch {
+		case s.peer != nil:
 			err = s.peer.fits(m.name)
+		case s.scaling && m.name != "cpu":
+			err = cli.Usagef("--scaling: device %s, expected cpu", m.name)
 		}
 		if err == nil {
 			m.peaks, err = measurePeaks(d)
@@ -115,6 +120,28 @@ type runner struct {
 	load  *load
 }
 
+// prepare makes a network on a device of its own, warm.
+func (s *settings) prepare(model zoo.Model, spec string, o device.Options) (*runner, error) {
+	dev, _, err := open(spec, o)
+	if err != nil {
+		return nil, err
+	}
+	w, err := build(dev, model, s.batchOf(model.Name), s.training)
+	if err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
+	r := &runner{workload: w, load: watchLoad()}
+	if err := r.warm(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *runner) close() error {
+	r.release()
+	return r.dev.Close()
+}
+
 // warm makes the steps that are not timed: those in which a device chooses its algorithms and asks for its memory, and
 // those that tell how many make a block.
 func (r *runner) warm() (err error) {
@@ -138,48 +165,44 @@ func (r *runner) time() (float64, error) {
 	return seconds, err
 }
 
-// measure times one network on one device, in turns with the peer if there is one.
+// measure times one network on one device, in turns with the peer or with one thread if that is asked for.
 func (s *settings) measure(ctx context.Context, model zoo.Model, m machine) (line *stepLine, err error) {
 	batch := s.batchOf(model.Name)
-	calls, err := trace(model, batch, s.training, m.fused)
+	calls, err := trace(model, batch, s.training, m.offers)
 	if err != nil {
 		return nil, err
 	}
-	dev, _, err := s.open(m.spec)
+	r, err := s.prepare(model, m.spec, s.options)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, dev.Close()) }()
-	w, err := build(dev, model, batch, s.training)
-	if err != nil {
-		return nil, err
-	}
-	defer w.release()
-	r := &runner{workload: w, load: watchLoad()}
-	if err := r.warm(); err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, r.close()) }()
 	debug.FreeOSMemory() // the initial weights' values on their way to the device
+	forgetPeak()
 	var against *comparison
-	if s.peer == nil {
-		err = r.alone(ctx, s.steps)
-	} else {
+	var gain *scaling
+	switch {
+	case s.peer != nil:
 		against, err = s.peer.compare(ctx, r, s, model, m.name)
+	case s.scaling:
+		gain, err = s.compareThreads(ctx, r, model, m.spec)
+	default:
+		err = r.alone(ctx, s.steps)
 	}
 	if err != nil {
 		return nil, err
 	}
-	resident, others := residentMB(os.Getpid()), r.load.others()
+	resident, others := peakMB(os.Getpid()), r.load.others()
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	line = &stepLine{Model: model.Name, Device: m.name, Work: s.work(), Batch: batch, Threads: s.options.Threads, Precision: s.options.Precision.String(), Steps: r.timed,
 		ImagesPerS: float64(batch) / r.took.best(), Median: float64(batch) / r.took.median(),
 		Heap: int64(math.Round(float64(r.heap) / float64(r.timed))), RSS: resident, Others: others,
-		PeakGFLOPS: m.peaks.flops / 1e9, PeakGBs: m.peaks.bytes / 1e9, Peer: against}
+		PeakGFLOPS: m.peaks.flops / 1e9, PeakGBs: m.peaks.bytes / 1e9, Peer: against, Scaling: gain}
 	for _, c := range calls {
 		line.flops += c.flops
-		line.bytes += c.traffic(elementSize(dev.Float()), s.options.Precision)
+		line.bytes += c.traffic(elementSize(r.dev.Float()), s.options.Precision)
 	}
 	line.GFLOPS = line.flops / r.took.best() / 1e9
 	line.PeakFraction = line.GFLOPS / line.PeakGFLOPS

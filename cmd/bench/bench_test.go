@@ -10,6 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +51,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"--peer", "caffe"}, 2, `--peer: "caffe", expected pytorch or onnxruntime`},
 		{[]string{"--peer", "pytorch", "--ops"}, 2, "--peer and --ops: expected one or the other"},
 		{[]string{"--peer", "onnxruntime", "--work", "train"}, 2, "--peer onnxruntime: it infers only"},
+		{[]string{"--peer", "pytorch", "--scaling"}, 2, "--peer and --scaling: expected one or the other"},
+		{[]string{"--scaling", "--threads", "1"}, 2, "--scaling: with 1 threads, --ops false; expected --threads 2 or more, and whole steps"},
+		{[]string{"--scaling", "--threads", "2", "--ops"}, 2, "--scaling: with 2 threads, --ops true; expected"},
+		{[]string{"--scaling", "--threads", "2", "--devices", "reference"}, 2, "--scaling: device reference, expected cpu"},
+		{[]string{"--models", "sgemm0", "--work", "infer"}, 2, "--models: sgemm0: expected a size of 1 to 8192"},
+		{[]string{"--models", "sgemm64"}, 2, "--models: sgemm64: expected --work infer, and no --batch"},
+		{[]string{"--models", "sgemm64", "--work", "infer", "--batch", "3"}, 2, "--models: sgemm64: expected --work infer, and no --batch"},
+		{[]string{"--models", "sgemmx", "--work", "infer"}, 2, `--models: unknown model "sgemmx", expected one of alexnet`},
 		{[]string{"--plot", "roof.gif"}, 2, `--plot: "roof.gif", expected a name that ends in .png or .svg`},
 		{[]string{"--plot", "/no/such/roof.png"}, 1, "--plot /no/such/roof.png: no folder /no/such"},
 		{[]string{"mlp"}, 2, `"mlp": expected flags only`},
@@ -101,7 +111,7 @@ func TestStepLines(t *testing.T) {
 			best := l["images_per_s"].(float64)
 			require.Positive(t, best)
 			require.LessOrEqual(t, l["median_images_per_s"], best)
-			require.InEpsilon(t, flopsOf(t, find(t, model), 4, work == "train", false)*best/4/1e9, l["gflops"], 1e-9)
+			require.InEpsilon(t, flopsOf(t, find(t, model), 4, work == "train", parts)*best/4/1e9, l["gflops"], 1e-9)
 			require.InEpsilon(t, l["gflops"].(float64)/l["peak_gflops"].(float64), l["peak_fraction"], 1e-9)
 			require.Positive(t, l["heap_bytes_per_step"])
 			if l["device"] == "cpu" { // the reference device makes what it needs anew
@@ -118,6 +128,47 @@ func TestStepLines(t *testing.T) {
 		require.Greater(t, picture.Bounds().Dx(), 400)
 		file.Close()
 	}
+}
+
+// A product of matrices is measured as a network is.
+func TestProduct(t *testing.T) {
+	r := programtest.Succeed(t, bench, "--work", "infer", "--models", "sgemm96", "--threads", "2", "--steps", "2", "--json")
+	l := lines(t, r.Stdout)[0]
+	require.Equal(t, []any{"sgemm96", "infer", 96.0}, []any{l["model"], l["work"], l["batch"]})
+	require.InEpsilon(t, 2*96*96*96*l["images_per_s"].(float64)/96/1e9, l["gflops"], 1e-9)
+	layers := lines(t, programtest.Succeed(t, bench, "--work", "infer", "--models", "sgemm96", "--threads", "2", "--steps", "1", "--ops", "--json").Stdout)
+	require.Len(t, layers, 1)
+	require.Equal(t, "matmul (96, 96), (96, 96)", layers[0]["layer"])
+}
+
+// Threads are compared with one, block by block.
+func TestScaling(t *testing.T) {
+	args := []string{"--models", "mlp", "--batch", "64", "--threads", "2", "--steps", "3", "--scaling"}
+	l := lines(t, programtest.Succeed(t, bench, append(args, "--json")...).Stdout)[0]
+	gain := l["scaling"].(map[string]any)
+	require.InEpsilon(t, l["median_images_per_s"].(float64)/gain["one_thread_median_images_per_s"].(float64), gain["ratio"], 1e-9)
+	require.Regexp(t, `\ntrain, mlp on cpu: [\d.]+ times as fast with 2 threads as with one \([\d.e+]+ images/s\)\n`, programtest.Succeed(t, bench, args...).Stdout)
+}
+
+// The peak is that since it was forgotten.
+func TestPeakMemory(t *testing.T) {
+	if peakMB(os.Getpid()) == 0 {
+		t.Skip("this system does not say")
+	}
+	forgetPeak()
+	before := peakMB(os.Getpid())
+	page, size := os.Getpagesize(), 256<<20
+	block := make([]byte, size)
+	for i := 0; i < size; i += page {
+		block[i] = 1
+	}
+	require.Greater(t, peakMB(os.Getpid()), before+200)
+	runtime.KeepAlive(block)
+	block = nil
+	debug.FreeOSMemory()
+	require.Greater(t, peakMB(os.Getpid()), before+200, "a peak stays")
+	forgetPeak()
+	require.Less(t, peakMB(os.Getpid()), before+100, "until it is forgotten")
 }
 
 func TestStepTable(t *testing.T) {
@@ -163,9 +214,14 @@ func TestLayerLines(t *testing.T) {
 func TestLayerTable(t *testing.T) {
 	r := programtest.Succeed(t, bench, "--work", "infer", "--models", "mlp", "--batch", "4", "--threads", "1", "--steps", "1", "--ops")
 	rows := strings.Split(strings.TrimSpace(r.Stdout), "\n")
-	require.Len(t, rows, 1+3+1) // heading, two linear layers and a ReLU, sum
-	require.Contains(t, rows[1], "linear 784 to 784")
-	require.Regexp(t, `^mlp on cpu: [\d.e-]+ ms, all layers of a step$`, rows[4])
+	d, err := device.Open("cpu", device.Options{Threads: 1})
+	require.NoError(t, err)
+	calls, err := trace(find(t, "mlp"), 4, false, offersOf(d))
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	require.Len(t, rows, 1+len(calls)+1, "heading, the layers, sum")
+	require.Contains(t, rows[1], calls[0].layer)
+	require.Regexp(t, `^mlp on cpu: [\d.e-]+ ms, all layers of a step$`, rows[len(rows)-1])
 }
 
 func TestInterrupt(t *testing.T) {

@@ -20,12 +20,12 @@ type layer struct {
 }
 
 // distinct finds the calls that differ, in the order in which the networks make them.
-func (s *settings) distinct(fused bool) ([]*layer, error) {
+func (s *settings) distinct(o offers) ([]*layer, error) {
 	var all []*layer
 	found := map[string]*layer{}
 	for _, model := range s.models {
 		batch := s.batchOf(model.Name)
-		calls, err := trace(model, batch, s.training, fused)
+		calls, err := trace(model, batch, s.training, o)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", model.Name, err)
 		}
@@ -49,7 +49,7 @@ func (s *settings) distinct(fused bool) ([]*layer, error) {
 // measureLayers measures each distinct layer on each device.
 func (s *settings) measureLayers(ctx context.Context, machines []machine, r *report, stderr io.Writer) error {
 	for _, m := range machines {
-		layers, err := s.distinct(m.fused)
+		layers, err := s.distinct(m.offers)
 		if err != nil {
 			return err
 		}

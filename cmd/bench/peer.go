@@ -56,6 +56,8 @@ func (s *settings) findPeer(name string) (*peer, error) {
 	switch {
 	case s.ops:
 		return nil, cli.Usagef("--peer and --ops: expected one or the other: peers are compared by whole steps")
+	case s.scaling:
+		return nil, cli.Usagef("--peer and --scaling: expected one or the other")
 	case name == "onnxruntime" && s.training:
 		return nil, cli.Usagef("--peer onnxruntime: it infers only, expected --work infer")
 	}
@@ -95,16 +97,21 @@ func (s setting) String() string {
 	return strings.Join(words, ", ")
 }
 
-// settingsOn lists the ways to run the peer on a device: on processors its layouts, each with the usual allocator and the
-// tuned one; on GPUs channels_last, which is the faster there, piece by piece and compiled.
-func (p *peer) settingsOn(name string) []setting {
+// settingsOn lists the ways to run the peer's model on a device: on processors its layouts, each with the usual allocator
+// and the tuned one, small networks compiled too; on GPUs channels_last, which is the faster there, piece by piece and
+// compiled.
+func (p *peer) settingsOn(name string, model zoo.Model) []setting {
 	switch {
 	case name != "cpu":
 		return []setting{{ChannelsLast: true}, {ChannelsLast: true, Compile: true}}
-	case p.name == "onnxruntime": // lays its maps out as it likes
+	case p.name == "onnxruntime" || len(model.Sample) < 3: // lays its maps out as it likes, or there are none
 		return []setting{{}, {tuned: true}}
 	}
-	return []setting{{}, {ChannelsLast: true}, {tuned: true}, {ChannelsLast: true, tuned: true}}
+	all := []setting{{}, {ChannelsLast: true}, {tuned: true}, {ChannelsLast: true, tuned: true}}
+	if small(model.Name) {
+		all = append(all, setting{Compile: true, tuned: true}, setting{ChannelsLast: true, Compile: true, tuned: true})
+	}
+	return all
 }
 
 // job is what the peer is to prepare: our work.
@@ -282,7 +289,7 @@ func (p *peer) compare(ctx context.Context, ours *runner, s *settings, model zoo
 	for _, v := range ours.net.Parameters {
 		parameters += device.Size(v.Shape())
 	}
-	for _, set := range p.settingsOn(name) {
+	for _, set := range p.settingsOn(name, model) {
 		j := job{Work: s.work(), Model: model.Name, Classes: model.Classes, Sample: model.Sample, Batch: s.batchOf(model.Name), Threads: s.options.Threads,
 			Device: name, Precision: s.options.Precision.String(), Optimizer: optimiser(model.Name).Method, setting: set}
 		result, version, err := p.alternate(ctx, ours, s.steps, j, parameters)
@@ -352,7 +359,7 @@ func (p *peer) alternate(ctx context.Context, ours *runner, steps int, j job, pa
 	}
 	batch := float64(j.Batch)
 	return &settingResult{Setting: j.setting.String(), ImagesPerS: batch / theirs.best(), Median: batch / theirs.median(),
-		Ours: batch / mine.median(), Ratio: theirs.median() / mine.median(), RSS: residentMB(run.cmd.Process.Pid)}, ready.Version, nil
+		Ours: batch / mine.median(), Ratio: theirs.median() / mine.median(), RSS: peakMB(run.cmd.Process.Pid)}, ready.Version, nil
 }
 
 // text says it for people.

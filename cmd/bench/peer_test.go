@@ -24,7 +24,7 @@ import (
 
 // fake makes FOVEA_PEER_PYTHON a shell script that speaks the protocol; its log has a line for each thing it was told, with
 // the time in milliseconds. A step of the
-// fake takes 0.4 ms in NCHW, 0.2 with malloc tuned, 0.1 in channels_last, 0.3 with malloc tuned.
+// fake takes 0.4 ms in NCHW, 0.2 with malloc tuned, 0.1 in channels_last, 0.3 with malloc tuned, 0.25 compiled.
 func fake(t *testing.T, parts map[string]string) (log string) {
 	t.Helper()
 	log = filepath.Join(t.TempDir(), "log")
@@ -42,6 +42,7 @@ say "malloc=$MALLOC_MMAP_THRESHOLD_ threads=$OMP_NUM_THREADS"
 read job || exit 0
 say "$job"
 case "$MALLOC_MMAP_THRESHOLD_$job" in
+	*'"compile":true'*) micro=250;;
 	1*'"channels_last":true'*) micro=300;;
 	1*) micro=200;;
 	*'"channels_last":true'*) micro=100;;
@@ -72,11 +73,12 @@ func TestAlternation(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(r.Stdout), &line))
 	p := line.Peer
 	require.Equal(t, []any{"pytorch", "9.9", "channels_last"}, []any{p.Name, p.Version, p.Setting})
-	require.Len(t, p.Settings, 4)
+	require.Len(t, p.Settings, 6)
 	for i, row := range []struct {
 		setting string
 		perStep float64
-	}{{"NCHW", 4e-4}, {"channels_last", 1e-4}, {"NCHW, malloc tuned", 2e-4}, {"channels_last, malloc tuned", 3e-4}} {
+	}{{"NCHW", 4e-4}, {"channels_last", 1e-4}, {"NCHW, malloc tuned", 2e-4}, {"channels_last, malloc tuned", 3e-4},
+		{"NCHW, compiled, malloc tuned", 2.5e-4}, {"channels_last, compiled, malloc tuned", 2.5e-4}} {
 		s := p.Settings[i]
 		require.Equal(t, row.setting, s.Setting)
 		require.InEpsilon(t, 4/row.perStep, s.Median, 1e-6)
@@ -100,22 +102,22 @@ func TestAlternation(t *testing.T) {
 	require.Equal(t, "malloc= threads=1", told[0], "whether it is there was asked first")
 	told, at = told[1:], at[1:]
 	const each = 2 + 2 + 3 // start, job; two blocks to find the size; three timed
-	require.Len(t, told, 4*each)
-	for i := range 4 {
+	require.Len(t, told, 6*each)
+	for i := range 6 {
 		one, when := told[each*i:each*(i+1)], at[each*i:]
-		require.Equal(t, []string{"malloc= threads=2", "malloc=1073741824 threads=2"}[i/2], one[0])
+		require.Equal(t, []string{"malloc= threads=2", "malloc=1073741824 threads=2"}[min(i/2, 1)], one[0])
 		var j map[string]any
 		require.NoError(t, json.Unmarshal([]byte(one[1]), &j))
 		require.Equal(t, map[string]any{"work": "train", "model": "mlp", "classes": 10.0, "sample": []any{1.0, 28.0, 28.0}, "batch": 4.0, "threads": 2.0,
-			"device": "cpu", "precision": "fp32", "optimizer": "adam", "channels_last": i%2 == 1, "compile": false}, j)
-		group := []string{"run 5", "run 20", "run 10", "run 7"}[i]
+			"device": "cpu", "precision": "fp32", "optimizer": "adam", "channels_last": i%2 == 1, "compile": i > 3}, j)
+		group := []string{"run 5", "run 20", "run 10", "run 7", "run 8", "run 8"}[i]
 		require.Equal(t, []string{"run 1", group, group, group, group}, one[2:])
 		for k := 4; k+1 < each; k++ {
 			require.GreaterOrEqual(t, when[k+1]-when[k], 100, "between two blocks of the peer are two pauses and one of ours")
 		}
 	}
 	require.Positive(t, line.Steps)
-	require.Zero(t, line.Steps%12, "four settings, three blocks each")
+	require.Zero(t, line.Steps%18, "six settings, three blocks each")
 }
 
 func TestPeerTable(t *testing.T) {
@@ -183,16 +185,21 @@ func TestInterruptedPeer(t *testing.T) {
 
 // The settings of each peer on each device.
 func TestPeerSettings(t *testing.T) {
-	names := func(p *peer, device string) (all []string) {
-		for _, s := range p.settingsOn(device) {
+	names := func(p *peer, device, model string) (all []string) {
+		m, err := (&settings{}).find(model)
+		require.NoError(t, err)
+		for _, s := range p.settingsOn(device, m) {
 			all = append(all, s.String())
 		}
 		return all
 	}
 	pytorch, onnx := &peer{name: "pytorch", cuda: true}, &peer{name: "onnxruntime"}
-	require.Equal(t, []string{"NCHW", "channels_last", "NCHW, malloc tuned", "channels_last, malloc tuned"}, names(pytorch, "cpu"))
-	require.Equal(t, []string{"channels_last", "channels_last, compiled"}, names(pytorch, "cuda:0"))
-	require.Equal(t, []string{"NCHW", "NCHW, malloc tuned"}, names(onnx, "cpu"))
+	eager := []string{"NCHW", "channels_last", "NCHW, malloc tuned", "channels_last, malloc tuned"}
+	require.Equal(t, eager, names(pytorch, "cpu", "resnet18"))
+	require.Equal(t, append(eager, "NCHW, compiled, malloc tuned", "channels_last, compiled, malloc tuned"), names(pytorch, "cpu", "mlp"))
+	require.Equal(t, []string{"NCHW", "NCHW, malloc tuned"}, names(pytorch, "cpu", "sgemm64"))
+	require.Equal(t, []string{"channels_last", "channels_last, compiled"}, names(pytorch, "cuda:0", "mlp"))
+	require.Equal(t, []string{"NCHW", "NCHW, malloc tuned"}, names(onnx, "cpu", "vgg16"))
 	require.NoError(t, pytorch.fits("cuda:1"))
 	require.ErrorContains(t, onnx.fits("cuda:1"), "--peer onnxruntime: device cuda:1, expected cpu")
 }

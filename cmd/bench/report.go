@@ -23,11 +23,12 @@ type stepLine struct {
 	GFLOPS       float64     `json:"gflops"` // of direct convolution, in the best sample
 	PeakFraction float64     `json:"peak_fraction"`
 	Heap         int64       `json:"heap_bytes_per_step"`
-	RSS          float64     `json:"rss_mb"`
+	RSS          float64     `json:"rss_mb"`               // the most at once in the timed steps
 	Others       *float64    `json:"others_cpu,omitempty"` // processors that other programs kept busy meanwhile
 	PeakGFLOPS   float64     `json:"peak_gflops"`
 	PeakGBs      float64     `json:"peak_gb_per_s"`
 	Peer         *comparison `json:"peer,omitempty"`
+	Scaling      *scaling    `json:"scaling,omitempty"`
 
 	flops, bytes float64 // of a step; bytes without fusing more than the device does
 }
@@ -113,6 +114,7 @@ func (r *report) table() error {
 	columns.Flush()
 	for _, l := range r.steps {
 		text.WriteString(l.Peer.text(l))
+		text.WriteString(l.Scaling.text(l))
 	}
 	text.WriteString(r.sums())
 	_, err := io.WriteString(r.out, text.String())

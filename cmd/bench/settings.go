@@ -25,6 +25,7 @@ type settings struct {
 	steps    int
 	ops      bool
 	peer     *peer
+	scaling  bool
 	json     bool
 	plot     string
 }
@@ -37,7 +38,11 @@ Usage: bench [flags]
 A training step is forward pass, cross-entropy, backward pass and update (SGD with momentum 0.9 and weight decay 5e-4;
 Adam for the MNIST networks), an inference step a forward pass, on one batch of random numbers that stays on the device.
 --steps of them are timed, after some that are not; short ones in groups of at least 20 ms. Arithmetic is counted as that
-of direct convolution, whatever a device does instead: 2 for a multiplication and its addition.
+of direct convolution, whatever a device does instead: 2 for a multiplication and its addition. Resident memory is the
+most at once in the timed steps.
+
+sgemmN in place of a network, as sgemm2048, is the product of two matrices of N x N with --work infer: a network of one
+weight, which multiplies a batch of N rows ("images").
 
 Examples:
   bench --work infer --models alexnet,resnet18 --batch 16 --devices cpu --threads 2
@@ -45,7 +50,11 @@ Examples:
   bench --work train --models resnet50 --ops --json
         every distinct layer, forward and backward, one JSON line each
   bench --work train --models resnet18 --peer pytorch
-        PyTorch in all its settings on the same work, in turns with ours, and the ratio
+        PyTorch in all its settings on the same work, in turns with ours, and the ratio to the fastest
+  bench --work infer --models sgemm2048 --peer pytorch
+        the product of two matrices against PyTorch's
+  bench --models alexnet,resnet18 --threads 2 --scaling
+        two threads in turns with one
   bench --models vgg16 --ops --plot roofline.svg
         where each layer stands below the roof of arithmetic and bandwidth
 
@@ -62,13 +71,14 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	var chosen cli.Device
 	f := cli.NewFlags("bench")
 	f.StringVar(&work, "work", "train", "`work` to measure: train or infer")
-	f.StringVar(&models, "models", "resnet18", "`networks`, with commas between: "+strings.Join(zoo.Names(), ", "))
+	f.StringVar(&models, "models", "resnet18", "`networks`, with commas between: "+strings.Join(zoo.Names(), ", ")+", sgemmN")
 	f.IntVar(&s.batch, "batch", 0, "samples in a batch; 0: 200 for the MNIST networks, 4 to 16 for the others")
 	f.StringVar(&devices, "devices", "cpu", "`devices`, with commas between: cpu,cuda:0")
 	chosen.DeclareOptions(f)
 	f.IntVar(&s.steps, "steps", 7, "times each thing is timed")
 	f.BoolVar(&s.ops, "ops", false, "measure every distinct layer of the networks instead of whole steps")
 	f.StringVar(&peer, "peer", "", "`framework` to compare with, through python3 or what FOVEA_PEER_PYTHON names: pytorch, onnxruntime")
+	f.BoolVar(&s.scaling, "scaling", false, "measure in turns with one thread, and print how many times as fast --threads are (memory is of both)")
 	f.BoolVar(&s.json, "json", false, "print JSON lines instead of a table")
 	f.StringVar(&s.plot, "plot", "", "`file`.png or .svg for a picture of the roofline")
 	rest, err := cli.Parse(f, about, args, stdout)
@@ -90,7 +100,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		m, err := zoo.Find(name)
+		m, err := s.find(name)
 		if err != nil {
 			return nil, cli.Usagef("--models: %w", err)
 		}
@@ -128,6 +138,9 @@ func (s *settings) check() error {
 	if err := cmp.Or(cli.AtLeast("batch", s.batch, 0), cli.AtLeast("steps", s.steps, 1)); err != nil {
 		return err
 	}
+	if s.scaling && (s.ops || s.options.Threads < 2) {
+		return cli.Usagef("--scaling: with %d threads, --ops %t; expected --threads 2 or more, and whole steps", s.options.Threads, s.ops)
+	}
 	if s.batch > maxBatch {
 		return cli.Usagef("--batch: %d, expected at most %d", s.batch, maxBatch)
 	}
@@ -151,4 +164,9 @@ func (s *settings) work() string {
 // some tenths of a second.
 var usualBatch = map[string]int{"mlp": 200, "cnn-small": 200, "cnn-large": 200, "alexnet": 16, "resnet18": 16, "vgg16": 4}
 
-func (s *settings) batchOf(model string) int { return cmp.Or(s.batch, usualBatch[model], 8) }
+func (s *settings) batchOf(model string) int {
+	if n, is := productSize(model); is {
+		return n
+	}
+	return cmp.Or(s.batch, usualBatch[model], 8)
+}

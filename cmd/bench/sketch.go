@@ -329,7 +329,7 @@ func (s *sketch) update(name string, list []device.Update, run func(d device.Dev
 	}, operands...)
 }
 
-// fusing is a sketch that offers the fused primitives.
+// fusing is a sketch that offers the fused primitives but for device.FoldedConvolution, which folding has too.
 type fusing struct{ *sketch }
 
 func (s *fusing) ConvReLU(y, x, w, b *device.Tensor, c device.ConvSpec) error {
@@ -368,4 +368,19 @@ func (s *fusing) BatchNormReLUInfer(y, x, residual, scale, shift, mean, variance
 	return s.note(normText(x, residual), "", 0, func(d device.Device, t tensors) error {
 		return d.(device.FusedNormalisation).BatchNormReLUInfer(t[0], t[1], t[2], t[3], t[4], t[5], t[6], n)
 	}, y, x, residual, scale, shift, mean, variance)
+}
+
+type folding struct{ fusing }
+
+func (s *folding) ConvBatchNorm(y, x, w, b, scale, shift, mean, variance, residual *device.Tensor, c device.ConvSpec, n device.BatchNormSpec, relu bool) error {
+	name := "conv2d_batch_norm"
+	if residual != nil {
+		name += "_add"
+	}
+	if relu {
+		name += "_relu"
+	}
+	return s.note(convText(name, x, w, y, c), "", products(y, w), func(d device.Device, t tensors) error {
+		return d.(device.FoldedConvolution).ConvBatchNorm(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], c, n, relu)
+	}, y, x, w, b, scale, shift, mean, variance, residual)
 }

@@ -32,13 +32,17 @@ func (c *call) traffic(width int, p device.Precision) (bytes float64) {
 	return bytes
 }
 
-// trace lists the calls of one step without computing it, on the same path as a real step. With fused set the device
-// that is asked offers every fused primitive, else none.
-func trace(m zoo.Model, batch int, training, fused bool) ([]call, error) {
+// trace lists the calls of one step without computing it, on the same path as a real step, asked of a device with those
+// offers.
+func trace(m zoo.Model, batch int, training bool, o offers) ([]call, error) {
 	plain := &sketch{}
-	plain.self = plain
-	if fused {
+	switch o {
+	case parts:
+		plain.self = plain
+	case fused:
 		plain.self = &fusing{plain}
+	case folded:
+		plain.self = &folding{fusing{plain}}
 	}
 	net, err := nn.Describe(m.New(m.Classes), m.Sample)
 	if err != nil {
@@ -61,11 +65,26 @@ func trace(m zoo.Model, batch int, training, fused bool) ([]call, error) {
 	return plain.calls, err
 }
 
-// offersAll says whether a device has the fused primitives. One that has some only is listed without: autograd may then
-// use a few that the list has in parts.
-func offersAll(d device.Device) bool {
+// offers are the fused primitives of a device: none, all but the folding of normalisations into convolutions, or all. One
+// that has others is listed with fewer: autograd then uses some that the list has in parts.
+type offers int
+
+const (
+	parts offers = iota
+	fused
+	folded
+)
+
+func offersOf(d device.Device) offers {
 	_, conv := d.(device.FusedConvolution)
 	_, linear := d.(device.FusedLinear)
 	_, norm := d.(device.FusedNormalisation)
-	return conv && linear && norm
+	_, fold := d.(device.FoldedConvolution)
+	switch {
+	case !conv || !linear || !norm:
+		return parts
+	case !fold:
+		return fused
+	}
+	return folded
 }

@@ -20,9 +20,9 @@ func find(t *testing.T, name string) zoo.Model {
 	return m
 }
 
-func flopsOf(t *testing.T, m zoo.Model, batch int, training, fused bool) (flops float64) {
+func flopsOf(t *testing.T, m zoo.Model, batch int, training bool, o offers) (flops float64) {
 	t.Helper()
-	calls, err := trace(m, batch, training, fused)
+	calls, err := trace(m, batch, training, o)
 	require.NoError(t, err)
 	for _, c := range calls {
 		flops += c.flops
@@ -45,14 +45,14 @@ func TestFlops(t *testing.T) {
 		{"mlp", 0.000622, 784 * 784},
 		{"cnn-small", 0.00105, 32 * 24 * 24 * 25},
 	} {
-		for _, fused := range []bool{false, true} {
-			t.Run(fmt.Sprint(row.model, " fused ", fused), func(t *testing.T) {
+		for _, o := range []offers{parts, fused, folded} {
+			t.Run(fmt.Sprint(row.model, " offers ", o), func(t *testing.T) {
 				m := find(t, row.model)
-				one := flopsOf(t, m, 1, false, fused)
+				one := flopsOf(t, m, 1, false, o)
 				require.InEpsilon(t, row.giga, one/2e9, 3e-3)
-				require.Equal(t, 3*one, flopsOf(t, m, 3, false, fused), "three samples")
+				require.Equal(t, 3*one, flopsOf(t, m, 3, false, o), "three samples")
 				// Batch normalisation of one sample to one place is refused in training: two samples.
-				require.Equal(t, 2*(3*one-2*row.first), flopsOf(t, m, 2, true, fused), "training")
+				require.Equal(t, 2*(3*one-2*row.first), flopsOf(t, m, 2, true, o), "training")
 			})
 		}
 	}
@@ -92,7 +92,7 @@ func TestCallsRunAgain(t *testing.T) {
 		d, err := device.Open(name, device.Options{Threads: 2})
 		require.NoError(t, err)
 		for _, training := range []bool{false, true} {
-			calls, err := trace(varied(), 3, training, false)
+			calls, err := trace(varied(), 3, training, parts)
 			require.NoError(t, err)
 			for _, c := range calls {
 				operands, release, err := c.operands(d)
@@ -123,7 +123,7 @@ func TestTraceIsTheStep(t *testing.T) {
 		}
 		return all
 	}
-	calls, err := trace(find(t, "cnn-small"), 4, true, false)
+	calls, err := trace(find(t, "cnn-small"), 4, true, parts)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"conv2d 1x28x28 to 32x24x24, 5x5 | forward", "relu 32x24x24 | forward", "max_pool2d 32x24x24 to 32x12x12, 2x2, stride 2 | forward",
@@ -136,24 +136,30 @@ func TestTraceIsTheStep(t *testing.T) {
 	require.Equal(t, "[4 32 24 24] [4 1 28 28] [32 1 5 5] [32]", shapes(calls[0]))
 	require.Equal(t, float64(4*(32*24*24+28*28)+32*25+32), calls[0].traffic(1, device.FP32))
 
-	calls, err = trace(find(t, "cnn-small"), 4, false, false)
+	calls, err = trace(find(t, "cnn-small"), 4, false, parts)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"conv2d 1x28x28 to 32x24x24, 5x5 | forward", "relu 32x24x24 | forward", "max_pool2d 32x24x24 to 32x12x12, 2x2, stride 2 | forward",
 		"linear 4608 to 128 | forward", "relu 128 | forward", "linear 128 to 10 | forward"}, texts(calls))
 
-	calls, err = trace(find(t, "resnet18"), 2, false, false)
+	calls, err = trace(find(t, "resnet18"), 2, false, parts)
 	require.NoError(t, err)
 	require.Equal(t, "conv2d 3x224x224 to 64x112x112, 7x7, stride 2, pad 3 | forward", texts(calls)[0])
 	count := func(calls []call, layer string) int {
 		return len(calls) - len(slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return c.layer == layer }))
 	}
 	require.Equal(t, 8, count(calls, "add 64x56x56")+count(calls, "add 128x28x28")+count(calls, "add 256x14x14")+count(calls, "add 512x7x7"))
-	calls, err = trace(find(t, "resnet18"), 2, false, true)
+	calls, err = trace(find(t, "resnet18"), 2, false, fused)
 	require.NoError(t, err)
 	require.Equal(t, 2, count(calls, "batch_norm_add_relu 64x56x56"))
 	require.Equal(t, 0, count(calls, "add 64x56x56"))
-	calls, err = trace(find(t, "alexnet"), 2, true, true)
+	calls, err = trace(find(t, "resnet18"), 2, false, folded)
+	require.NoError(t, err)
+	require.Equal(t, 1, count(calls, "conv2d_batch_norm_relu 3x224x224 to 64x112x112, 7x7, stride 2, pad 3"))
+	require.Equal(t, 2, count(calls, "conv2d_batch_norm_add_relu 64x56x56 to 64x56x56, 3x3, pad 1"))
+	require.Equal(t, 1, count(calls, "conv2d_batch_norm 64x56x56 to 128x28x28, 1x1, stride 2"))
+	require.Len(t, calls, 20+3, "convolutions, two poolings and the classifier")
+	calls, err = trace(find(t, "alexnet"), 2, true, fused)
 	require.NoError(t, err)
 	require.Equal(t, 1, count(calls, "conv2d_relu 3x224x224 to 64x55x55, 11x11, stride 4, pad 2"))
 	require.Equal(t, 1, count(calls, "linear_relu 9216 to 4096"))

@@ -69,10 +69,15 @@ func assemble(dev device.Device, net *nn.Network, input *autograd.Value, m zoo.M
 // without sense do not drive the weights to infinity.
 func optimiser(model string) optim.Config {
 	const rate = 1e-4
-	if slices.Contains([]string{"mlp", "cnn-small", "cnn-large"}, model) {
+	if small(model) {
 		return optim.Config{Method: "adam", Rate: rate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 	}
 	return optim.Config{Method: "sgd", Rate: rate, Momentum: 0.9, WeightDecay: 5e-4}
+}
+
+// small are the MNIST networks.
+func small(model string) bool {
+	return slices.Contains([]string{"mlp", "cnn-small", "cnn-large"}, model)
 }
 
 // noise is n random numbers that repeat after a while, which no layer notices and which are made faster.

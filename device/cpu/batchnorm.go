@@ -6,60 +6,46 @@ import (
 	"fovea/device"
 )
 
-// maps is a tensor seen as [outer, channels, inner]: channel c has one stretch of memory for each of outer.
-type maps struct{ outer, channels, inner int }
-
-func mapsOf(x *device.Tensor) maps {
-	outer, channels, inner := device.Channels(x.Shape)
-	return maps{outer, channels, inner}
+// normalisation is the operands of a batch normalisation and what may follow it: y = ReLU(BatchNorm(x) + residual).
+type normalisation struct {
+	y, mean, invStd, runningMean, runningVar, x, residual, scale, shift *device.Tensor
+	device.BatchNormSpec
+	relu bool
 }
 
-// count is the number of elements in a channel.
-func (m maps) count() float64 { return float64(m.outer * m.inner) }
-
-// of is channel c's stretch number n of x.
-func (m maps) of(x []float32, c, n int) []float32 { return x[(n*m.channels+c)*m.inner:][:m.inner] }
-
-// eachChannel divides the channels among the workers.
-func (d *Device) eachChannel(m maps, do func(c int)) {
-	d.divide(m.channels, 4*m.outer*m.inner, func(_, first, last int) {
-		for c := first; c < last; c++ {
-			do(c)
-		}
-	})
+// normGradient is the operands of its gradient; y is nil where there was no ReLU.
+type normGradient struct {
+	dx, dresidual, dscale, dshift, dy, x, y, scale, mean, invStd *device.Tensor
 }
 
-// BatchNorm implements device.Normalisation. The variance is taken about the mean in a second pass: the difference of
-// sums of squares would cancel.
+// BatchNorm implements device.Normalisation.
 func (d *Device) BatchNorm(y, mean, invStd, runningMean, runningVar, x, scale, shift *device.Tensor, s device.BatchNormSpec) error {
-	if blocked(y, mean, invStd, runningMean, runningVar, x, scale, shift) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.BatchNorm(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], s) }, y, mean, invStd, runningMean, runningVar, x, scale, shift)
+	return d.batchNorm(normalisation{y, mean, invStd, runningMean, runningVar, x, nil, scale, shift, s, false})
+}
+
+func (d *Device) batchNorm(n normalisation) error {
+	switch {
+	case !blocked(n.y, n.x, n.residual):
+		d.batchNormRowMajor(n)
+	case !alike(n.y, n.x, n.residual):
+		return d.inBlocks(1, func(t []*device.Tensor) error {
+			n.y, n.x, n.residual = t[0], t[1], t[2]
+			return d.batchNorm(n)
+		}, n.y, n.x, n.residual)
+	default:
+		d.batchNormBlocks(n)
 	}
-	in, out, m := floats(x), floats(y), mapsOf(x)
-	d.eachChannel(m, func(c int) {
-		sum, squares := 0.0, 0.0
-		for n := range m.outer {
-			sum += total(m.of(in, c, n))
-		}
-		mu := sum / m.count()
-		for n := range m.outer {
-			part := 0.0
-			for _, v := range m.of(in, c, n) {
-				e := float64(v) - mu
-				part += e * e
-			}
-			squares += part
-		}
-		inv := 1 / math.Sqrt(squares/m.count()+s.Epsilon)
-		factor := float64(floats(scale)[c]) * inv
-		for n := range m.outer {
-			normalise(m.of(out, c, n), m.of(in, c, n), mu, factor, floats(shift)[c])
-		}
-		floats(mean)[c], floats(invStd)[c] = float32(mu), float32(inv)
-		floats(runningMean)[c] = moved(floats(runningMean)[c], mu, s.Momentum)
-		floats(runningVar)[c] = moved(floats(runningVar)[c], squares/(m.count()-1), s.Momentum)
-	})
 	return nil
+}
+
+// settle writes what is kept of channel c: its count values have a mean and a sum of squares about it. The result is what
+// their distances from the mean are to be multiplied by.
+func (n *normalisation) settle(c int, mean, squares, count float64) (factor float64) {
+	inv := 1 / math.Sqrt(squares/count+n.Epsilon)
+	out(n.mean)[c], out(n.invStd)[c] = float32(mean), float32(inv)
+	out(n.runningMean)[c] = moved(floats(n.runningMean)[c], mean, n.Momentum)
+	out(n.runningVar)[c] = moved(floats(n.runningVar)[c], squares/(count-1), n.Momentum)
+	return float64(floats(n.scale)[c]) * inv
 }
 
 // moved is a running statistic after one more batch.
@@ -67,88 +53,63 @@ func moved(running float32, batch, momentum float64) float32 {
 	return float32((1-momentum)*float64(running) + momentum*batch)
 }
 
-// normalise is y = (x - mean)*factor + shift; the difference is taken in float64, in which a large mean loses nothing.
-func normalise(y, x []float32, mean, factor float64, shift float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = float32((float64(v)-mean)*factor) + shift
-	}
-}
-
 // BatchNormBackward implements device.Normalisation.
 func (d *Device) BatchNormBackward(dx, dscale, dshift, dy, x, scale, mean, invStd *device.Tensor) error {
-	if blocked(dx, dscale, dshift, dy, x, scale, mean, invStd) {
-		return d.rowMajor(1, func(t []*device.Tensor) error {
-			return d.BatchNormBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
-		}, dx, dscale, dshift, dy, x, scale, mean, invStd)
-	}
-	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
-	d.eachChannel(m, func(c int) {
-		mu, inv := float64(floats(mean)[c]), float64(floats(invStd)[c])
-		sum, product := m.sums(grad, in, c, mu, inv)
-		factor, each, slope := float64(floats(scale)[c])*inv, sum/m.count(), product/m.count()
-		for n := range m.outer {
-			xs, gs, to := m.of(in, c, n), m.of(grad, c, n), m.of(out, c, n)
-			for i, v := range xs {
-				xhat := (float64(v) - mu) * inv
-				to[i] = float32(factor * (float64(gs[i]) - each - xhat*slope))
-			}
-		}
-		floats(dscale)[c], floats(dshift)[c] = float32(product), float32(sum)
-	})
-	return nil
+	return d.batchNormBackward(normGradient{dx, nil, dscale, dshift, dy, x, nil, scale, mean, invStd})
 }
 
-// sums are the sums of dy and of dy*xhat over a channel.
-func (m maps) sums(dy, x []float32, c int, mean, invStd float64) (sum, product float64) {
-	for n := range m.outer {
-		xs, gs := m.of(x, c, n), m.of(dy, c, n)
-		s, p := 0.0, 0.0
-		for i, v := range xs {
-			g := float64(gs[i])
-			s += g
-			p += g * (float64(v) - mean)
-		}
-		sum += s
-		product += p * invStd
+func (d *Device) batchNormBackward(n normGradient) error {
+	switch {
+	case !blocked(n.dx, n.dresidual, n.dy, n.x, n.y):
+		d.batchNormBackwardRowMajor(n)
+	case !alike(n.dx, n.dresidual, n.dy, n.x, n.y):
+		return d.inBlocks(2, func(t []*device.Tensor) error {
+			n.dx, n.dresidual, n.dy, n.x, n.y = t[0], t[1], t[2], t[3], t[4]
+			return d.batchNormBackward(n)
+		}, n.dx, n.dresidual, n.dy, n.x, n.y)
+	default:
+		d.batchNormBackwardBlocks(n)
 	}
-	return sum, product
+	return nil
 }
 
 // BatchNormInfer implements device.Normalisation.
 func (d *Device) BatchNormInfer(y, x, scale, shift, mean, variance *device.Tensor, s device.BatchNormSpec) error {
-	if blocked(y, x, scale, shift, mean, variance) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.BatchNormInfer(t[0], t[1], t[2], t[3], t[4], t[5], s) }, y, x, scale, shift, mean, variance)
+	return d.batchNormInfer(normalisation{y: y, runningMean: mean, runningVar: variance, x: x, scale: scale, shift: shift, BatchNormSpec: s})
+}
+
+func (d *Device) batchNormInfer(n normalisation) error {
+	switch {
+	case !blocked(n.y, n.x, n.residual):
+		d.batchNormInferRowMajor(n)
+	case !alike(n.y, n.x, n.residual):
+		return d.inBlocks(1, func(t []*device.Tensor) error {
+			n.y, n.x, n.residual = t[0], t[1], t[2]
+			return d.batchNormInfer(n)
+		}, n.y, n.x, n.residual)
+	default:
+		d.batchNormInferBlocks(n)
 	}
-	m := mapsOf(x)
-	d.eachChannel(m, func(c int) {
-		factor := float64(floats(scale)[c]) / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)
-		for n := range m.outer {
-			normalise(m.of(floats(y), c, n), m.of(floats(x), c, n), float64(floats(mean)[c]), factor, floats(shift)[c])
-		}
-	})
 	return nil
+}
+
+// given is the factor of channel c with the running statistics.
+func (n *normalisation) given(c int) (factor float64) {
+	return float64(floats(n.scale)[c]) / math.Sqrt(float64(floats(n.runningVar)[c])+n.Epsilon)
 }
 
 // BatchNormInferBackward implements device.Normalisation.
 func (d *Device) BatchNormInferBackward(dx, dscale, dshift, dy, x, scale, mean, variance *device.Tensor, s device.BatchNormSpec) error {
-	if blocked(dx, dscale, dshift, dy, x, scale, mean, variance) {
-		return d.rowMajor(1, func(t []*device.Tensor) error {
-			return d.BatchNormInferBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], s)
-		}, dx, dscale, dshift, dy, x, scale, mean, variance)
+	n := normGradient{dx: dx, dscale: dscale, dshift: dshift, dy: dy, x: x, scale: scale, mean: mean}
+	switch {
+	case !blocked(dx, dy, x):
+		d.batchNormInferBackwardRowMajor(n, variance, s.Epsilon)
+	case !alike(dx, dy, x):
+		return d.inBlocks(1, func(t []*device.Tensor) error {
+			return d.BatchNormInferBackward(t[0], dscale, dshift, t[1], t[2], scale, mean, variance, s)
+		}, dx, dy, x)
+	default:
+		d.batchNormInferBackwardBlocks(n, variance, s.Epsilon)
 	}
-	in, grad, out, m := floats(x), floats(dy), floats(dx), mapsOf(x)
-	d.eachChannel(m, func(c int) {
-		inv := 1 / math.Sqrt(float64(floats(variance)[c])+s.Epsilon)
-		sum, product := m.sums(grad, in, c, float64(floats(mean)[c]), inv)
-		factor := float32(float64(floats(scale)[c]) * inv)
-		for n := range m.outer {
-			to := m.of(out, c, n)
-			for i, g := range m.of(grad, c, n) {
-				to[i] = g * factor
-			}
-		}
-		floats(dscale)[c], floats(dshift)[c] = float32(product), float32(sum)
-	})
 	return nil
 }

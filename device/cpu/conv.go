@@ -7,12 +7,22 @@ import (
 
 // Conv implements device.Convolution.
 func (d *Device) Conv(y, x, w, b *device.Tensor, s device.ConvSpec) error {
-	return d.convolve(y, x, w, floats(b), nil, false, s)
+	return d.convolve(y, x, w, epilogue{bias: floats(b)}, s)
 }
 
 // ConvReLU implements device.FusedConvolution.
 func (d *Device) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {
-	return d.convolve(y, x, w, floats(b), nil, true, s)
+	return d.convolve(y, x, w, epilogue{bias: floats(b), relu: true}, s)
+}
+
+// epilogue is what is done to the sums of a convolution before they are written: bias and add are added, and the larger of 0
+// and that taken if relu is set. Bias and add may be nil. The weights are those of a convolution, or of one and the
+// normalisation after it.
+type epilogue struct {
+	bias []float32
+	add  *device.Tensor
+	relu bool
+	fold *folding
 }
 
 // inBlocksWell says that a convolution between x and y has a form on channel blocks: maps in blocks, of which x may be a
@@ -27,23 +37,36 @@ func inBlocksWell(x, w, y *device.Tensor, s device.ConvSpec) bool {
 // thin says that x is a picture of few channels.
 func thin(x *device.Tensor) bool { return x.Shape[1] < lanes/2 && x.Shape[2]*x.Shape[3] > 1 }
 
-// convolve is y = Conv(x, w) + bias + add, or the larger of 0 and that; bias and add may be nil.
-func (d *Device) convolve(y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool, s device.ConvSpec) error {
+// convolve is y = Conv(x, w) and what comes after.
+func (d *Device) convolve(y, x, w *device.Tensor, e epilogue, s device.ConvSpec) error {
 	if blocked(w) {
-		return d.rowMajor(0, func(t []*device.Tensor) error { return d.convolve(y, x, t[0], bias, add, relu, s) }, w)
+		return d.rowMajor(0, func(t []*device.Tensor) error { return d.convolve(y, x, t[0], e, s) }, w)
 	}
 	if !inBlocksWell(x, w, y, s) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.convolveRowMajor(t[0], t[1], w, bias, t[2], relu, s) }, y, x, add)
+		return d.rowMajor(1, func(t []*device.Tensor) error {
+			e.add = t[2]
+			return d.convolveRowMajor(t[0], t[1], w, e, s)
+		}, y, x, e.add)
 	}
 	return d.inBlocks(1, func(t []*device.Tensor) error {
-		g := newGeometry(t[1], w, t[0], s)
+		y, x := t[0], t[1]
+		e.add = t[2]
+		g := newGeometry(x, w, y, s)
 		if thin(x) {
-			d.convolvePicture(g, t[0], t[1], w, bias, t[2], relu)
-		} else {
-			d.convolveBlocks(g, t[0], t[1], w, bias, t[2], relu)
+			d.convolvePicture(g, y, x, w, e)
+			return nil
 		}
+		d.choose("forward", g, func(a algorithm) {
+			if a == winograd {
+				weights, kept := d.plainWeights(w, e.fold)
+				d.convolveTiles(y, x, weights.data, e, s)
+				d.doneWith(weights, kept)
+			} else {
+				d.convolveBlocks(g, y, x, w, e)
+			}
+		})
 		return nil
-	}, y, x, add)
+	}, y, x, e.add)
 }
 
 // rim is the zeros that windows see around the maps: what the padding is, and no more than they reach.
@@ -54,7 +77,7 @@ func (g *geometry) rim() rim {
 
 // convolveBlocks is convolve on maps in blocks. The list of the micro-kernel has for each block of input channels every tap
 // of the window.
-func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool) {
+func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue) {
 	from := d.surrounded(x, g.rim())
 	defer d.giveBack(from)
 	var places []int
@@ -63,29 +86,25 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, bias []floa
 			places = append(places, r*g.Dilation[0]*from.row+c*g.Dilation[1]*lanes)
 		}
 	}
-	taps, order := g.tapsOfBlocks(places, from.block, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
+	taps, order := tapsOfBlocks(g.channels, places, from.block, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
 	order.out = g.taps
 	for group := range g.Groups {
-		weights := d.packWeights(g.weights(floats(w), group), g.maps, order)
+		weights, kept := d.packed(w, e.fold, formKey{pass: "forward", group: group}, group*g.maps, g.maps, order)
 		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
-			taps: taps, rowsOfWeights: len(order.rows), w: weights.data, relu: relu}
-		if bias != nil {
-			run.bias = wholePanels(bias[group*g.maps:][:g.maps], g.maps)
+			taps: taps, rowsOfWeights: len(order.rows), w: weights.data, relu: e.relu}
+		if e.bias != nil {
+			run.bias = wholePanels(e.bias[group*g.maps:][:g.maps], g.maps)
 		}
-		g.toOutput(run, y, add, group)
+		g.toOutput(run, y, e.add, group)
 		if g.pointwise() {
 			run.asOneLine()
 		}
 		d.run(run)
-		d.floats.put(weights)
+		d.doneWith(weights, kept)
 	}
 }
 
 // tapsOfBlocks lists the places of a window for every block of input channels, and with index the weights that go with them.
-func (g *geometry) tapsOfBlocks(places []int, block int, index func(channel, tap int) int) (*tiles.Taps, weightOrder) {
-	return tapsOfBlocks(g.channels, places, block, index)
-}
-
 func tapsOfBlocks(channels int, places []int, block int, index func(channel, tap int) int) (*tiles.Taps, weightOrder) {
 	var full, tail []int
 	var order weightOrder
@@ -123,7 +142,7 @@ func (s *sweep) asOneLine() {
 
 // convolvePicture is convolve of a picture of few channels. With its channels side by side what a row of the window covers
 // is one piece of memory, and so one tap of cols*channels numbers.
-func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool) {
+func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
 	from := d.sideBySide(x, g.rim())
 	defer d.giveBack(from)
 	places, size, index := g.tapsOfPicture(from)
@@ -133,11 +152,11 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, bias []flo
 			order.rows = append(order.rows, index(i, tap))
 		}
 	}
-	weights := d.packWeights(floats(w), g.maps, order)
-	defer d.floats.put(weights)
+	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, order)
+	defer d.doneWith(weights, kept)
 	run := &sweep{x: from.data, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * from.step,
-		taps: tiles.NewTaps(places, nil, size, 0), rowsOfWeights: len(order.rows), w: weights.data, bias: wholePanels(bias, g.maps), relu: relu}
-	g.toOutput(run, y, add, 0)
+		taps: tiles.NewTaps(places, nil, size, 0), rowsOfWeights: len(order.rows), w: weights.data, bias: wholePanels(e.bias, g.maps), relu: e.relu}
+	g.toOutput(run, y, e.add, 0)
 	d.run(run)
 }
 
@@ -168,7 +187,14 @@ func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) e
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.backwardDataRowMajor(t[0], t[1], w, s) }, dx, dy)
 	}
 	return d.inBlocks(1, func(t []*device.Tensor) error {
-		d.backwardDataBlocks(newGeometry(t[0], w, t[1], s), t[0], t[1], w)
+		g := newGeometry(t[0], w, t[1], s)
+		d.choose("backward data", g, func(a algorithm) {
+			if a == winograd {
+				d.winogradBackwardData(t[0], t[1], w, s)
+			} else {
+				d.backwardDataBlocks(g, t[0], t[1], w)
+			}
+		})
 		return nil
 	}, dx, dy)
 }
@@ -182,7 +208,18 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 		return d.rowMajor(0, func(t []*device.Tensor) error { return d.backwardWeightsRowMajor(dw, t[0], t[1], s) }, x, dy)
 	}
 	return d.inBlocks(0, func(t []*device.Tensor) error {
-		d.backwardWeightsBlocks(newGeometry(t[0], dw, t[1], s), dw, t[0], t[1])
+		g := newGeometry(t[0], dw, t[1], s)
+		if thin(x) {
+			d.backwardWeightsBlocks(g, dw, t[0], t[1])
+			return nil
+		}
+		d.choose("backward weights", g, func(a algorithm) {
+			if a == winograd {
+				d.winogradBackwardWeights(dw, t[0], t[1], s)
+			} else {
+				d.backwardWeightsBlocks(g, dw, t[0], t[1])
+			}
+		})
 		return nil
 	}, x, dy)
 }
@@ -199,4 +236,11 @@ func (d *Device) Rotate180(y, w *device.Tensor) error {
 		to[i/mask*mask+mask-1-i%mask] = v
 	}
 	return nil
+}
+
+// convolveTiles is convolve by Winograd's method.
+func (d *Device) convolveTiles(y, x *device.Tensor, weights []float32, e epilogue, s device.ConvSpec) {
+	c := newTiling(x, y, s.Padding.Top, s.Padding.Left)
+	c.weights, c.bias, c.add, c.relu = weights, e.bias, floats(e.add), e.relu
+	d.winograd(c, c.plan(d.team.size), floats(x), out(y))
 }

@@ -6,7 +6,10 @@ import (
 )
 
 // convolveRowMajor is convolve on row-major maps: for each image and group, weights [maps, taps] times windows [taps, places].
-func (d *Device) convolveRowMajor(y, x, w *device.Tensor, bias []float32, add *device.Tensor, relu bool, s device.ConvSpec) error {
+func (d *Device) convolveRowMajor(y, x, w *device.Tensor, e epilogue, s device.ConvSpec) error {
+	weights, kept := d.plainWeights(w, e.fold)
+	defer d.doneWith(weights, kept)
+	bias := e.bias
 	g := newGeometry(x, w, y, s)
 	products := g.images * g.Groups
 	// Few images: cut the places into strips so that every worker has some.
@@ -29,16 +32,16 @@ func (d *Device) convolveRowMajor(y, x, w *device.Tensor, bias []float32, add *d
 			if g.pointwise() {
 				right = gemm.Strided{Data: image.image, Row: 1, Depth: g.places}
 			}
-			left := gemm.Strided{Data: g.weights(floats(w), group), Row: g.taps, Depth: 1}
+			left := gemm.Strided{Data: g.weights(weights.data, group), Row: g.taps, Depth: 1}
 			d.kernel.Multiply(d.spaces[worker], to, g.places, 0, g.maps, low, high, g.taps, left, right, bias != nil)
 		}
 	})
-	if add != nil {
-		if err := d.Binary(y, y, add, device.Add); err != nil {
+	if e.add != nil {
+		if err := d.Binary(y, y, e.add, device.Add); err != nil {
 			return err
 		}
 	}
-	if relu {
+	if e.relu {
 		return d.Activate(y, y, device.ActivationSpec{Kind: device.ReLU})
 	}
 	return nil

@@ -1,14 +1,18 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/device/measured"
+	tiles "fovea/kernels/blocked"
 	"fovea/kernels/gemm"
 	"fovea/kernels/isa"
+	"fovea/kernels/vector"
 )
 
 func init() {
@@ -16,7 +20,12 @@ func init() {
 		if index != 0 {
 			return nil, fmt.Errorf("cpu:%d: there is one cpu device, number 0; its threads are an option", index)
 		}
-		return New(o.Threads)
+		d, err := New(o.Threads)
+		if err != nil {
+			return nil, err
+		}
+		d.exact = o.Deterministic
+		return d, nil
 	}})
 }
 
@@ -25,12 +34,18 @@ type Device struct {
 	team   *team
 	set    isa.Set
 	kernel *gemm.Kernel
+	tiles  *tiles.Kernel
+	vector *vector.Kernels
 	spaces []*gemm.Workspace // one per worker
 	lanes  [][]float32       // one per worker, see lane
 	floats pool[float32]
 	labels pool[int32]
 	sums   []float64 // partial sums of the operation at work
 	stats  device.Stats
+
+	choices *measured.File[chosen] // of algorithms, see choice.go
+	exact   bool                   // choose by rule, not by measuring
+	force   algorithm              // in tests: choose this one
 }
 
 var _ device.Device = (*Device)(nil)
@@ -46,9 +61,10 @@ func New(threads int) (*Device, error) {
 		return nil, err
 	}
 	kernel := gemm.For(set)
-	d := &Device{set: set, team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads)}
+	d := &Device{set: set, tiles: tiles.For(set), vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads),
+		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", processor(set))}
 	for i := range d.spaces {
-		d.spaces[i] = kernel.NewWorkspace()
+		d.spaces[i] = kernel.NewWorkspace(func(n int) []float32 { return d.floats.get(n, &d.stats).data })
 	}
 	return d, nil
 }
@@ -70,11 +86,15 @@ func (d *Device) Synchronize() error { return nil }
 // Stats implements device.Memory.
 func (d *Device) Stats() device.Stats { return d.stats }
 
-// Close implements device.Memory.
+// Close implements device.Memory. Memory that a tensor still has stays, so that reading it is no crash.
 func (d *Device) Close() error {
 	d.team.dismiss()
-	d.floats, d.labels, d.sums, d.lanes, d.spaces = pool[float32]{}, pool[int32]{}, nil, nil, nil
-	return device.LeakError(d)
+	d.choices.Save()
+	d.sums, d.lanes, d.spaces = nil, nil, nil
+	if err := device.LeakError(d); err != nil {
+		return err
+	}
+	return errors.Join(d.floats.close(&d.stats), d.labels.close(&d.stats))
 }
 
 // partial returns n float64s of undefined contents, valid until the next call.

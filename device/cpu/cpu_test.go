@@ -47,23 +47,25 @@ func TestResultsDoNotDependOnTheNumberOfThreads(t *testing.T) {
 			defer func() { require.NoError(t, d.Close()) }()
 			devices = append(devices, d)
 		}
-		for _, row := range devicetest.Rows() {
-			row.EachCase(func(c devicetest.Case, seed uint64) {
-				want, err := row.Results(devices[0], c, seed)
-				require.NoError(t, err)
-				for _, d := range devices[1:] {
-					got, err := row.Results(d, c, seed)
+		for _, p := range []devicetest.Precision{{}, {Activations: true}} {
+			for _, row := range devicetest.Rows() {
+				row.EachCase(func(c devicetest.Case, seed uint64) {
+					want, err := row.Results(devices[0], c, seed, p)
 					require.NoError(t, err)
-					for i, w := range want {
-						for at, v := range w.Elements {
-							if g := got[i].Elements[at]; math.Float64bits(g) != math.Float64bits(v) {
-								t.Fatalf("%s, case %q, seed %d, %s: element %d of tensor %s is %v, with one thread %v (%s)",
-									row.Op, c.Name, seed, w.Method, at, w.Operand, g, v, d.Describe())
+					for _, d := range devices[1:] {
+						got, err := row.Results(d, c, seed, p)
+						require.NoError(t, err)
+						for i, w := range want {
+							for at, v := range w.Elements {
+								if g := got[i].Elements[at]; math.Float64bits(g) != math.Float64bits(v) {
+									t.Fatalf("%s, case %q, activations %t, seed %d, %s: element %d of tensor %s is %v, with one thread %v (%s)",
+										row.Op, c.Name, p.Activations, seed, w.Method, at, w.Operand, g, v, d.Describe())
+								}
 							}
 						}
 					}
-				}
-			})
+				})
+			}
 		}
 	})
 }

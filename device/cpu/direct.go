@@ -161,34 +161,42 @@ type weightOrder struct {
 	rows []int
 }
 
+// packed is weights [M, C/groups, R, S] from channel first of M on in an order, for maps output channels of the sweep. Of a
+// convolution and the normalisation after it, if there is a folding.
+func (d *Device) packed(w *device.Tensor, f *folding, key formKey, first, maps int, order weightOrder) (b *buffer[float32], kept bool) {
+	key.fold = f.key()
+	return d.formOf(key, f.sources(w), func() *buffer[float32] {
+		if f == nil {
+			return d.packWeights(floats(w)[first*device.Size(w.Shape[1:]):], maps, order)
+		}
+		scaled := d.scaledWeights(w, f)
+		defer d.floats.put(scaled)
+		return d.packWeights(scaled.data[first*device.Size(w.Shape[1:]):], maps, order)
+	})
+}
+
 // packWeights copies weights to panels of 32 output channels: for each panel, for each row of weights, 32 (or 16, in a last
-// panel of one block) numbers, those of channels that do not exist being 0.
+// panel of one block) numbers. Those of channels that do not exist are some other channel's.
 func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[float32] {
 	rows := len(order.rows)
 	b := d.floats.get(max(1, blocksOf(maps)*lanes*rows), &d.stats)
-	panels := (maps + panel - 1) / panel
-	const block = 1 << 8 // rows that stay in the first-level cache while the channels come to them
-	d.divide(panels, panel*rows, func(_, first, last int) {
-		for number := first; number < last; number++ {
-			width := min(panel, blocksOf(maps)*lanes-number*panel)
-			to := b.data[number*panel*rows:][:rows*width]
-			for from := 0; from < rows; from += block {
-				part := order.rows[from:min(from+block, rows)]
-				for o := range width {
-					at := from*width + o
-					if number*panel+o >= maps {
-						for range part {
-							to[at] = 0
-							at += width
-						}
-						continue
-					}
-					line := w[(number*panel+o)*order.out:]
-					for _, i := range part {
-						to[at] = line[i]
-						at += width
-					}
-				}
+	if rows == 0 { // a phase of a stride that no tap reaches
+		return b
+	}
+	const part = 1 << 8 // rows whose sources stay in the first-level cache
+	blocks := blocksOf(maps)
+	d.divide(blocks, lanes*rows, func(_, first, last int) {
+		for block := first; block < last; block++ {
+			number, q := block/2, block%2
+			width := lanes * min(2, blocks-2*number)
+			to := b.data[number*panel*rows+q*lanes:]
+			var offsets [lanes]int32
+			for i := range min(lanes, maps-block*lanes) {
+				offsets[i] = int32(i * order.out)
+			}
+			from := w[block*lanes*order.out:]
+			for at := 0; at < rows; at += part {
+				d.tiles.Gather(to[at*width:], width, from, &offsets, order.rows[at:min(at+part, rows)])
 			}
 		}
 	})

@@ -50,19 +50,19 @@ func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
 	from := d.surrounded(dy, r)
 	defer d.giveBack(from)
 	plane := g.height * g.width * lanes
-	for _, down := range rows {
-		for _, across := range cols {
+	for i, down := range rows {
+		for j, across := range cols {
 			var places, numbers []int
-			for i, a := range down.taps {
-				for j, b := range across.taps {
-					places = append(places, (r.top+down.base-down.off[i])*from.row+(r.left+across.base-across.off[j])*lanes)
+			for m, a := range down.taps {
+				for n, b := range across.taps {
+					places = append(places, (r.top+down.base-down.off[m])*from.row+(r.left+across.base-across.off[n])*lanes)
 					numbers = append(numbers, a*g.cols+b)
 				}
 			}
 			taps, order := tapsOfBlocks(g.maps, places, from.block, func(channel, tap int) int { return channel*g.taps + numbers[tap] })
 			order.out = g.rows * g.cols
 			for group := range g.Groups {
-				weights := d.packWeights(g.weights(floats(w), group), g.channels, order)
+				weights, kept := d.packed(w, nil, formKey{pass: "data", group: group, phase: i*len(cols) + j}, group*g.maps, g.channels, order)
 				run := &sweep{x: from.data, xFirst: group * g.maps / lanes * from.block, xImage: from.image, xRow: from.row, xStep: lanes,
 					y: out(dx), yFirst: group*g.channels/lanes*plane + (down.first*g.width+across.first)*lanes, yImage: blocksOf(dx.Shape[1]) * plane, yBlock: plane,
 					yRow: g.Stride[0] * g.width * lanes, yStep: g.Stride[1] * lanes,
@@ -72,7 +72,7 @@ func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
 					run.asOneLine()
 				}
 				d.run(run)
-				d.floats.put(weights)
+				d.doneWith(weights, kept)
 			}
 		}
 	}

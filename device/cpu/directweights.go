@@ -66,12 +66,7 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	for group := range g.Groups {
 		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
 		d.divide(pieces, g.images*g.places*lanes, func(_, from, to int) { c.compute(d.tiles, from, to) })
-		to := g.weights(out(dw), group)
-		d.divide(g.maps, g.taps, func(_, from, until int) {
-			for m := from; m < until; m++ {
-				c.collect(to[m*g.taps:][:g.taps], m, last, index)
-			}
-		})
+		c.collect(d, g.weights(out(dw), group), last, index)
 	}
 }
 
@@ -110,20 +105,44 @@ func (c *correlation) compute(k *tiles.Kernel, from, to int) {
 	}
 }
 
-// collect copies the weights of output channel m to where they belong. Of the last block of pieces only some rows are weights.
-func (c *correlation) collect(dw []float32, m, last int, index func(i, tap int) int) {
-	number, taps := m/panel, len(c.reach)
-	width := lanes * min(2, blocksOf(c.maps)-2*number)
-	for block := range c.blocks {
-		count := c.channels
-		if block == c.blocks-1 {
-			count = last
-		}
-		for tap := range taps {
-			sums := c.sums[((number*c.blocks+block)*taps+tap)*c.channels*panel+m%panel:]
-			for i := range count {
-				dw[index(block*lanes+i, tap)] = sums[i*width]
+// collect copies the sums to where the weights belong, 16 neighbours at a time. Of the last block of pieces only some rows
+// are weights.
+func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, tap int) int) {
+	taps, size := len(c.reach), c.channels*panel
+	d.divide((c.maps+panel-1)/panel, panel*c.taps, func(_, from, to int) {
+		var offsets [lanes]int32
+		var places [panel]int
+		order := make([]int32, c.channels*taps) // where among a block's sums the weights of an output channel lie
+		for number := from; number < to; number++ {
+			width := lanes * min(2, blocksOf(c.maps)-2*number)
+			outs := min(panel, c.maps-number*panel)
+			for block := range c.blocks {
+				count := c.channels
+				if block == c.blocks-1 {
+					count = last
+				}
+				sums := c.sums[(number*c.blocks+block)*taps*size:][:taps*size]
+				first := index(block*lanes, 0)
+				for tap := range taps {
+					for i := range count {
+						order[index(block*lanes+i, tap)-first] = int32(tap*size + i*width)
+					}
+				}
+				weights := dw[number*panel*c.taps+first:]
+				for o := range places {
+					places[o] = o
+				}
+				at := 0
+				for ; at+lanes <= count*taps; at += lanes {
+					copy(offsets[:], order[at:])
+					d.tiles.Gather(weights[at:], c.taps, sums, &offsets, places[:outs])
+				}
+				for ; at < count*taps; at++ {
+					for o := range outs {
+						weights[o*c.taps+at] = sums[int(order[at])+o]
+					}
+				}
 			}
 		}
-	}
+	})
 }

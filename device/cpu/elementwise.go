@@ -4,124 +4,135 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/kernels/vector"
 )
 
 // Fill implements device.Elementwise.
 func (d *Device) Fill(y *device.Tensor, value float64) error {
-	out := floats(y)
-	d.elements(len(out), func(from, to int) { fill(out[from:to], float32(value)) })
+	to := out(y)
+	d.elements(len(to), func(first, last int) { d.vector.Fill(to[first:last], float32(value)) })
 	return nil
 }
 
-// Binary implements device.Elementwise: row by row along the last axis, in which a or b may stand still.
+// Binary implements device.Elementwise: row by row, along which a or b may stand still.
 func (d *Device) Binary(y, a, b *device.Tensor, op device.BinaryKind) error {
 	if blocked(y, a, b) && !alike(y, a, b) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Binary(t[0], t[1], t[2], op) }, y, a, b)
 	}
-	left, right, out := floats(a), floats(b), floats(y)
+	left, right, to := floats(a), floats(b), out(y)
+	do := [...]func(y, a, b []float32){device.Add: d.vector.Add, device.Sub: d.vector.Sub, device.Mul: d.vector.Mul, device.Div: d.vector.Div}[op]
 	if device.EqualShape(a.Shape, b.Shape) {
-		d.elements(len(out), func(from, to int) { binary(out[from:to], left[from:to], right[from:to], op) })
+		d.elements(len(to), func(first, last int) { do(to[first:last], left[first:last], right[first:last]) })
 		return nil
 	}
-	width := y.Shape[len(y.Shape)-1]
-	rowsA, rowsB := newStretch(y.Shape, a.Shape), newStretch(y.Shape, b.Shape)
-	d.divide(len(out)/max(width, 1), width, func(_, from, to int) {
-		for row := from; row < to; row++ {
-			binary(out[row*width:][:width], rowsA.row(left, row), rowsB.row(right, row), op)
+	if len(to) == 0 {
+		return nil
+	}
+	rows := newRows(y.Shape, a.Shape, b.Shape)
+	d.divide(rows.count(), rows.width, func(worker, first, last int) {
+		for row := first; row < last; row++ {
+			u, v := left[rows.offset(row, 0):], right[rows.offset(row, 1):]
+			d.binaryRow(worker, to[row*rows.width:][:rows.width], u, v, rows.still(0), rows.still(1), do)
 		}
 	})
 	return nil
 }
 
-// binary computes one row; an operand of one element stands for a row of equal ones.
-func binary(y, a, b []float32, op device.BinaryKind) {
-	switch {
-	case len(a) == len(y) && len(b) == len(y):
-		switch op {
-		case device.Add:
-			for i := range y {
-				y[i] = a[i] + b[i]
-			}
-		case device.Sub:
-			for i := range y {
-				y[i] = a[i] - b[i]
-			}
-		case device.Mul:
-			for i := range y {
-				y[i] = a[i] * b[i]
-			}
-		case device.Div:
-			for i := range y {
-				y[i] = a[i] / b[i]
-			}
-		}
-	case len(y) > 0:
-		for i := range y {
-			u, v := a[i%len(a)], b[i%len(b)]
-			switch op {
-			case device.Add:
-				y[i] = u + v
-			case device.Sub:
-				y[i] = u - v
-			case device.Mul:
-				y[i] = u * v
-			case device.Div:
-				y[i] = u / v
-			}
+// rowPart is how often an operand that stands still is repeated, for kernels that know none such.
+const rowPart = 1 << 10
+
+func (d *Device) binaryRow(worker int, y, a, b []float32, stillA, stillB bool, do func(y, a, b []float32)) {
+	if !stillA && !stillB {
+		do(y, a, b)
+		return
+	}
+	same := d.lane(worker, rowPart)[:min(rowPart, len(y))]
+	if stillA {
+		d.vector.Fill(same, a[0])
+	} else {
+		d.vector.Fill(same, b[0])
+	}
+	for at := 0; at < len(y); at += rowPart {
+		part := y[at:min(at+rowPart, len(y))]
+		if stillA {
+			do(part, same, b[at:])
+		} else {
+			do(part, a[at:], same)
 		}
 	}
 }
 
-// stretch finds the rows (of the last axis) of a small array that the rows of a large one correspond to.
-type stretch struct {
-	large tensor.Shape
-	steps []int // elements of the small array per step of the large one's axes; 0 where it stands still
-	width int
+// rows is how arrays are stretched to a larger one: the large array's axes, each with the steps that it makes in the
+// others (0 where they stand still), cut into rows along the last. Axes that all of them run through as one are one.
+type rows struct {
+	axes  []axis
+	width int // of a row
 }
 
-func newStretch(large, small tensor.Shape) stretch {
-	s := stretch{large: large, steps: make([]int, len(large)), width: 1}
-	step := 1
-	for axis := len(large) - 1; axis >= 0; axis-- {
-		if small[axis] != 1 {
-			s.steps[axis] = step
+type axis struct {
+	count int
+	steps [2]int
+}
+
+func newRows(large tensor.Shape, small ...tensor.Shape) rows {
+	var all []axis // from the last to the first
+	size := [2]int{1, 1}
+	for i := len(large) - 1; i >= 0; i-- {
+		next := axis{count: large[i]}
+		for j, s := range small {
+			if s[i] != 1 {
+				next.steps[j] = size[j]
+			}
+			size[j] *= s[i]
 		}
-		step *= small[axis]
+		switch last := len(all) - 1; {
+		case large[i] == 1:
+		case last >= 0 && next.steps == [2]int{all[last].steps[0] * all[last].count, all[last].steps[1] * all[last].count}:
+			all[last].count *= large[i]
+		default:
+			all = append(all, next)
+		}
 	}
-	if last := len(small) - 1; last >= 0 {
-		s.width = small[last]
+	if len(all) == 0 {
+		all = []axis{{count: 1}}
 	}
-	return s
+	return rows{axes: all, width: all[0].count}
 }
 
-// offset is where row number row of the large array starts in the small one.
-func (s stretch) offset(row int) int {
+func (r rows) count() int {
+	n := 1
+	for _, a := range r.axes[1:] {
+		n *= a.count
+	}
+	return n
+}
+
+// still says that a small array has one element for a whole row.
+func (r rows) still(array int) bool { return r.axes[0].steps[array] == 0 }
+
+// offset is where a row of the large array starts in a small one.
+func (r rows) offset(row, array int) int {
 	at := 0
-	for axis := len(s.large) - 2; axis >= 0; axis-- {
-		at += row % s.large[axis] * s.steps[axis]
-		row /= s.large[axis]
+	for _, a := range r.axes[1:] {
+		at += row % a.count * a.steps[array]
+		row /= a.count
 	}
 	return at
 }
 
-func (s stretch) row(small []float32, row int) []float32 { return small[s.offset(row):][:s.width] }
-
 // Scale implements device.Elementwise.
 func (d *Device) Scale(y, x *device.Tensor, factor, offset float64) error {
-	if !alike(y, x) {
+	if blocked(y, x) && !alike(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Scale(t[0], t[1], factor, offset) }, y, x)
 	}
-	in, out := floats(x), floats(y)
+	from, to := floats(x), out(y)
 	f, o := float32(factor), float32(offset)
-	d.elements(len(in), func(from, to int) {
+	d.elements(len(from), func(first, last int) {
 		if f == 1 && o == 0 {
-			copy(out[from:to], in[from:to])
+			copy(to[first:last], from[first:last])
 			return
 		}
-		part := out[from:to]
-		for i, v := range in[from:to] {
-			part[i] = f*v + o
-		}
+		d.vector.Scale(to[first:last], from[first:last], f, o)
 	})
 	return nil
 }
@@ -134,7 +145,7 @@ func (d *Device) ReduceSum(y, x *device.Tensor, factor float64) error {
 	if blocked(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ReduceSum(t[0], t[1], factor) }, y, x)
 	}
-	in, out := floats(x), floats(y)
+	in, to := floats(x), out(y)
 	// Seen from y, x is an array of the kept axes, and at each of its places one of the reduced axes.
 	var kept, reduced axes
 	step := 1
@@ -148,19 +159,19 @@ func (d *Device) ReduceSum(y, x *device.Tensor, factor float64) error {
 	}
 	terms := reduced.size()
 	parts := max(1, (terms+sumPart-1)/sumPart)
-	sums := d.partial(len(out) * parts)
+	sums := d.partial(len(to) * parts)
 	d.divide(len(sums), min(terms, sumPart), func(_, from, to int) {
 		for i := from; i < to; i++ {
 			first := i % parts * sumPart
-			sums[i] = reduced.sum(in, kept.offset(i/parts), first, min(first+sumPart, terms))
+			sums[i] = reduced.sum(d.vector, in, kept.offset(i/parts), first, min(first+sumPart, terms))
 		}
 	})
-	for i := range out {
+	for i := range to {
 		sum := 0.0
 		for _, part := range sums[i*parts : (i+1)*parts] {
 			sum += part
 		}
-		out[i] = float32(factor * sum)
+		to[i] = float32(factor * sum)
 	}
 	return nil
 }
@@ -190,7 +201,7 @@ func (a *axes) offset(i int) int {
 }
 
 // sum adds elements [from, to), found from base on.
-func (a *axes) sum(x []float32, base, from, to int) float64 {
+func (a *axes) sum(k *vector.Kernels, x []float32, base, from, to int) float64 {
 	last := len(a.counts) - 1
 	if last < 0 {
 		return float64(x[base])
@@ -200,7 +211,7 @@ func (a *axes) sum(x []float32, base, from, to int) float64 {
 		n := min(a.counts[last]-from%a.counts[last], to-from)
 		at, step := base+a.offset(from), a.steps[last]
 		if step == 1 {
-			sum += total(x[at:][:n])
+			sum += k.Sum(x[at:][:n])
 		} else {
 			for range n {
 				sum += float64(x[at])
@@ -217,21 +228,18 @@ func (d *Device) Broadcast(y, x *device.Tensor, factor float64) error {
 	if blocked(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Broadcast(t[0], t[1], factor) }, y, x)
 	}
-	in, out := floats(x), floats(y)
-	f, width := float32(factor), 1
-	if rank := len(y.Shape); rank > 0 {
-		width = y.Shape[rank-1]
+	from, to := floats(x), out(y)
+	if len(to) == 0 {
+		return nil
 	}
-	rows := newStretch(y.Shape, x.Shape)
-	d.divide(len(out)/max(width, 1), width, func(_, from, to int) {
-		for row := from; row < to; row++ {
-			part, line := out[row*width:][:width], rows.row(in, row)
-			if len(line) == 1 {
-				fill(part, f*line[0])
-				continue
-			}
-			for i, v := range line {
-				part[i] = f * v
+	f, rows := float32(factor), newRows(y.Shape, x.Shape)
+	d.divide(rows.count(), rows.width, func(_, first, last int) {
+		for row := first; row < last; row++ {
+			part, line := to[row*rows.width:][:rows.width], from[rows.offset(row, 0):]
+			if rows.still(0) {
+				d.vector.Fill(part, f*line[0])
+			} else {
+				d.vector.Scale(part, line, f, 0)
 			}
 		}
 	})

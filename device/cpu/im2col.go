@@ -51,14 +51,13 @@ func (g *geometry) tap(k int) (channel, down, across int) {
 	return channel, k/g.cols*g.Dilation[0] - g.Padding.Top, k%g.cols*g.Dilation[1] - g.Padding.Left
 }
 
-// inside is the range of output columns whose column q*stride+across lies in the image.
-func (g *geometry) inside(across int) (from, to int) {
-	stride := g.Stride[1]
-	if across < 0 {
-		from = (-across + stride - 1) / stride
+// inside is the range of n output positions q whose position q*stride+offset lies in an input of that size.
+func inside(offset, stride, size, n int) (from, to int) {
+	if offset < 0 {
+		from = (-offset + stride - 1) / stride
 	}
-	if last := g.width - 1 - across; last >= 0 {
-		to = min(last/stride+1, g.outWidth)
+	if last := size - 1 - offset; last >= 0 {
+		to = min(last/stride+1, n)
 	}
 	return min(from, to), to
 }
@@ -66,7 +65,7 @@ func (g *geometry) inside(across int) (from, to int) {
 // eachRun visits places [from, to) of the output as runs within a row. A run of n places is zero in its first before and
 // last after elements, and reads the plane at start, start+stride, ... between.
 func (g *geometry) eachRun(from, to, down, across int, visit func(at, before, n, after, start int)) {
-	low, high := g.inside(across)
+	low, high := inside(across, g.Stride[1], g.width, g.outWidth)
 	for place := from; place < to; {
 		p, q := place/g.outWidth, place%g.outWidth
 		n := min(g.outWidth-q, to-place)

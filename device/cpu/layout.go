@@ -122,36 +122,10 @@ func (d *Device) reorder(to, from *device.Tensor) {
 			count := min(lanes, channels-block*lanes)
 			rows := (n*channels + block*lanes) * plane
 			if toBlocks {
-				pack(result[unit*plane*lanes:][:plane*lanes], in[rows:][:count*plane], count, plane)
+				d.vector.Pack(result[unit*plane*lanes:][:plane*lanes], in[rows:][:count*plane], count)
 			} else {
-				unpack(result[rows:][:count*plane], in[unit*plane*lanes:][:plane*lanes], count, plane)
+				d.vector.Unpack(result[rows:][:count*plane], in[unit*plane*lanes:][:plane*lanes], count)
 			}
 		}
 	})
-}
-
-// pack interleaves count maps of plane pixels; the other lanes become 0.
-func pack(block, maps []float32, count, plane int) {
-	for c := range count {
-		at := c
-		for _, v := range maps[c*plane:][:plane] {
-			block[at] = v
-			at += lanes
-		}
-	}
-	for p := 0; count < lanes && p < plane; p++ {
-		clear(block[p*lanes+count : (p+1)*lanes])
-	}
-}
-
-// unpack is its inverse.
-func unpack(maps, block []float32, count, plane int) {
-	for c := range count {
-		at := c
-		line := maps[c*plane:][:plane]
-		for i := range line {
-			line[i] = block[at]
-			at += lanes
-		}
-	}
 }

@@ -5,26 +5,43 @@ import (
 	"fovea/kernels/gemm"
 )
 
+var _ device.FusedLinear = (*Device)(nil)
+
 // Linear implements device.FullyConnected.
 func (d *Device) Linear(y, x, w, b *device.Tensor) error {
-	if b != nil {
-		out, bias := floats(y), floats(b)
-		for n := range y.Shape[0] {
-			copy(out[n*len(bias):], bias)
-		}
-	}
-	d.product(y, x, w, false, true, b != nil)
+	d.linear(y, x, w, b, false)
 	return nil
+}
+
+// LinearReLU implements device.FusedLinear.
+func (d *Device) LinearReLU(y, x, w, b *device.Tensor) error {
+	d.linear(y, x, w, b, true)
+	return nil
+}
+
+// fewRows is how many samples a batch may have at most for the weights to be read where they lie; a larger one pays for a
+// copy in the order in which the large kernel wants them.
+const fewRows = 32
+
+func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
+	rows, cols, depth := x.Shape[0], w.Shape[0], x.Shape[1]
+	result, bias := out(y), floats(b)
+	if min(rows, cols) <= fewRows {
+		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+			d.kernel.Dots(d.spaces[worker], result, cols, floats(x), rows, floats(w), from, to, depth, bias, relu)
+		})
+		return
+	}
+	left, right := gemm.Strided{Data: floats(x), Row: depth, Depth: 1}, gemm.Strided{Data: floats(w), Row: depth, Depth: 1}
+	d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
+		ws := d.spaces[worker]
+		d.kernel.Multiply(ws, result, cols, i0, i1, j0, j1, depth, left, right, false)
+		d.kernel.Finish(ws, result, cols, i0, i1, j0, j1, bias, relu)
+	})
 }
 
 // MatMul implements device.FullyConnected.
 func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) error {
-	d.product(c, a, b, transposeA, transposeB, false)
-	return nil
-}
-
-// product cuts c into strips of rows or of columns, whichever it has more panels of.
-func (d *Device) product(c, a, b *device.Tensor, transposeA, transposeB, accumulate bool) {
 	rows, cols, depth := c.Shape[0], c.Shape[1], a.Shape[1]
 	left := gemm.Strided{Data: floats(a), Row: a.Shape[1], Depth: 1}
 	if transposeA {
@@ -35,70 +52,43 @@ func (d *Device) product(c, a, b *device.Tensor, transposeA, transposeB, accumul
 	if transposeB {
 		right.Row, right.Depth = b.Shape[1], 1
 	}
+	result := out(c)
+	switch {
+	case transposeB && !transposeA && min(rows, cols) <= fewRows:
+		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+			d.kernel.Dots(d.spaces[worker], result, cols, left.Data, rows, right.Data, from, to, depth, nil, false)
+		})
+	case !transposeB && depth <= fewRows:
+		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
+			d.kernel.Outer(d.spaces[worker], result, cols, from, to, 0, cols, depth, left, right.Data, cols)
+		})
+	case !transposeB && rows <= fewRows:
+		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+			d.kernel.Outer(d.spaces[worker], result, cols, 0, rows, from, to, depth, left, right.Data, cols)
+		})
+	default:
+		d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
+			d.kernel.Multiply(d.spaces[worker], result, cols, i0, i1, j0, j1, depth, left, right, false)
+		})
+	}
+	return nil
+}
+
+// panels divides n rows or columns among the workers in multiples of step; each is cost multiply-adds, of which a vector does
+// some at a time.
+func (d *Device) panels(n, cost, step int, do func(worker, from, to int)) {
+	d.divide((n+step-1)/step, step*cost/16, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
+}
+
+// strips cuts a product into strips of rows or of columns, whichever leaves less to copy.
+func (d *Device) strips(rows, cols, depth int, do func(worker, i0, i1, j0, j1 int)) {
 	if rows == 0 || cols == 0 {
 		return
 	}
-	rowPanels, colPanels := (rows+d.kernel.MR-1)/d.kernel.MR, (cols+d.kernel.NR-1)/d.kernel.NR
-	if rowPanels >= colPanels {
-		d.team.split(rowPanels, func(worker, from, to int) {
-			d.kernel.Multiply(d.spaces[worker], floats(c), cols, from*d.kernel.MR, min(to*d.kernel.MR, rows), 0, cols, depth, left, right, accumulate)
-		})
+	k, size := d.kernel, d.team.size
+	if k.Copied((rows+size-1)/size, cols) < k.Copied(rows, (cols+size-1)/size) {
+		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, from, to, 0, cols) })
 		return
 	}
-	d.team.split(colPanels, func(worker, from, to int) {
-		d.kernel.Multiply(d.spaces[worker], floats(c), cols, 0, rows, from*d.kernel.NR, min(to*d.kernel.NR, cols), depth, left, right, accumulate)
-	})
-}
-
-// AddBias implements device.FullyConnected.
-func (d *Device) AddBias(y, x, b *device.Tensor) error {
-	if blocked(y, x, b) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.AddBias(t[0], t[1], t[2]) }, y, x, b)
-	}
-	outer, channels, inner := device.Channels(x.Shape)
-	from, to, bias := floats(x), floats(y), floats(b)
-	d.divide(outer*channels, inner, func(_, first, last int) {
-		for row := first; row < last; row++ {
-			v := bias[row%channels]
-			out := to[row*inner:][:inner]
-			for i, u := range from[row*inner:][:inner] {
-				out[i] = u + v
-			}
-		}
-	})
-	return nil
-}
-
-// SumChannels implements device.FullyConnected.
-func (d *Device) SumChannels(db, dy *device.Tensor) error {
-	if blocked(db, dy) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.SumChannels(t[0], t[1]) }, db, dy)
-	}
-	outer, channels, inner := device.Channels(dy.Shape)
-	out, from := floats(db), floats(dy)
-	d.divide(channels, outer*inner, func(_, first, last int) {
-		for c := first; c < last; c++ {
-			sum := 0.0
-			for n := range outer {
-				sum += total(from[(n*channels+c)*inner:][:inner])
-			}
-			out[c] = float32(sum)
-		}
-	})
-	return nil
-}
-
-// total adds in float64, in four chains so that an addition need not wait for the one before.
-func total(x []float32) float64 {
-	var a, b, c, e float64
-	for ; len(x) >= 4; x = x[4:] {
-		a += float64(x[0])
-		b += float64(x[1])
-		c += float64(x[2])
-		e += float64(x[3])
-	}
-	for _, v := range x {
-		a += float64(v)
-	}
-	return (a + b) + (c + e)
+	d.panels(cols, rows*depth, k.NR, func(worker, from, to int) { do(worker, 0, rows, from, to) })
 }

@@ -13,10 +13,20 @@ func (d *Device) CrossEntropy(loss, x, y *device.Tensor) error {
 	}
 	in, class := floats(x), labels(y)
 	each := d.partial(len(class))
-	d.eachPlace(x, 32, func(place, first, step, maps int) {
-		each[place] = logSumExp(in, first, step, maps) - float64(in[first+int(class[place])*step])
-	})
-	floats(loss)[0] = float32(mean(each))
+	if _, classes, inner := device.Channels(x.Shape); inner == 1 {
+		d.divide(len(class), 4*classes, func(worker, first, last int) {
+			for n := first; n < last; n++ {
+				row := in[n*classes:][:classes]
+				top, sum := d.exponentials(d.lane(worker, classes), row)
+				each[n] = float64(top) - float64(row[class[n]]) + math.Log(sum)
+			}
+		})
+	} else {
+		d.eachPlace(x, 32, func(place, first, step, maps int) {
+			each[place] = logSumExp(in, first, step, maps) - float64(in[first+int(class[place])*step])
+		})
+	}
+	out(loss)[0] = float32(mean(each))
 	return nil
 }
 
@@ -33,8 +43,21 @@ func (d *Device) CrossEntropyBackward(dx, dloss, x, y *device.Tensor) error {
 	if blocked(dx, dloss, x, y) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CrossEntropyBackward(t[0], t[1], t[2], t[3]) }, dx, dloss, x, y)
 	}
-	in, class, out := floats(x), labels(y), floats(dx)
+	in, class, to := floats(x), labels(y), out(dx)
 	factor := float64(floats(dloss)[0]) / float64(len(class))
+	if _, classes, inner := device.Channels(x.Shape); inner == 1 {
+		d.divide(len(class), 4*classes, func(_, first, last int) {
+			for n := first; n < last; n++ {
+				row := to[n*classes:][:classes]
+				_, sum := d.exponentials(row, in[n*classes:])
+				// p - 1 would cancel where p is nearly 1; what the other classes have does not.
+				others := sum - float64(row[class[n]])
+				d.vector.Scale(row, row, float32(factor/sum), 0)
+				row[class[n]] = float32(-factor * others / sum)
+			}
+		})
+		return nil
+	}
 	d.eachPlace(x, 48, func(place, first, step, maps int) {
 		norm := logSumExp(in, first, step, maps)
 		for c := range maps {
@@ -42,7 +65,7 @@ func (d *Device) CrossEntropyBackward(dx, dloss, x, y *device.Tensor) error {
 			if c == int(class[place]) {
 				p--
 			}
-			out[first+c*step] = float32(factor * p)
+			to[first+c*step] = float32(factor * p)
 		}
 	})
 	return nil
@@ -60,21 +83,23 @@ func (d *Device) ElementLoss(loss, x, y *device.Tensor, kind device.ElementLossK
 	sums := d.partial((len(in) + lossPart - 1) / lossPart)
 	d.divide(len(sums), lossPart, func(_, from, to int) {
 		for i := from; i < to; i++ {
+			low, high := i*lossPart, min((i+1)*lossPart, len(in))
+			if kind == device.SquaredError {
+				sums[i] = d.vector.Distance(in[low:high], target[low:high])
+				continue
+			}
 			sums[i] = 0
-			for e := i * lossPart; e < min((i+1)*lossPart, len(in)); e++ {
+			for e := low; e < high; e++ {
 				sums[i] += elementLoss(float64(in[e]), float64(target[e]), kind)
 			}
 		}
 	})
-	floats(loss)[0] = float32(mean(sums) * float64(len(sums)) / float64(len(in)))
+	out(loss)[0] = float32(mean(sums) * float64(len(sums)) / float64(len(in)))
 	return nil
 }
 
 func elementLoss(u, v float64, kind device.ElementLossKind) float64 {
-	switch kind {
-	case device.SquaredError:
-		return (u - v) * (u - v)
-	case device.Logistic:
+	if kind == device.Logistic {
 		return math.Max(u, 0) - u*v + math.Log1p(math.Exp(-math.Abs(u)))
 	}
 	return math.Max(0, 1-u*v) // Hinge
@@ -85,14 +110,18 @@ func (d *Device) ElementLossBackward(dx, dloss, x, y *device.Tensor, kind device
 	if blocked(dx, dloss, x, y) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ElementLossBackward(t[0], t[1], t[2], t[3], kind) }, dx, dloss, x, y)
 	}
-	in, target, out := floats(x), floats(y), floats(dx)
+	in, target, to := floats(x), floats(y), out(dx)
 	factor := float64(floats(dloss)[0]) / float64(len(in))
-	d.elements(len(in), func(from, to int) {
-		for i := from; i < to; i++ {
+	d.elements(len(in), func(from, until int) {
+		if kind == device.SquaredError {
+			part := to[from:until]
+			d.vector.Sub(part, in[from:until], target[from:until])
+			d.vector.Scale(part, part, float32(2*factor), 0)
+			return
+		}
+		for i := from; i < until; i++ {
 			u, v, g := float64(in[i]), float64(target[i]), 0.0
 			switch kind {
-			case device.SquaredError:
-				g = 2 * (u - v)
 			case device.Logistic:
 				g = 1/(1+math.Exp(-u)) - v
 			case device.Hinge:
@@ -100,7 +129,7 @@ func (d *Device) ElementLossBackward(dx, dloss, x, y *device.Tensor, kind device
 					g = -v
 				}
 			}
-			out[i] = float32(factor * g)
+			to[i] = float32(factor * g)
 		}
 	})
 	return nil
@@ -120,7 +149,7 @@ func (d *Device) CountCorrect(count, x, y *device.Tensor) error {
 		}
 	})
 	for _, v := range each {
-		floats(count)[0] += float32(v)
+		out(count)[0] += float32(v)
 	}
 	return nil
 }

@@ -35,12 +35,12 @@ func (d *Device) LRN(y, x *device.Tensor, s device.LRNSpec) error {
 	if blocked(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.LRN(t[0], t[1], s) }, y, x)
 	}
-	in, out := floats(x), floats(y)
+	in, result := floats(x), out(y)
 	d.acrossMaps(x, s.Size, 1, func(first, step, maps int, energy []float64) {
 		energies(energy, in, s, first, step)
 		for i := range maps {
 			at := first + i*step
-			out[at] = float32(float64(in[at]) * power(energy[i], s.Beta))
+			result[at] = float32(float64(in[at]) * power(energy[i], s.Beta))
 		}
 	})
 	return nil
@@ -64,7 +64,7 @@ func (d *Device) LRNBackward(dx, dy, x, y *device.Tensor, s device.LRNSpec) erro
 	if blocked(dx, dy, x, y) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.LRNBackward(t[0], t[1], t[2], t[3], s) }, dx, dy, x, y)
 	}
-	in, grad, out := floats(x), floats(dy), floats(dx)
+	in, grad, result := floats(x), floats(dy), out(dx)
 	d.acrossMaps(x, s.Size, 3, func(first, step, maps int, work []float64) {
 		energy, share, scaled := work[:maps], work[maps:2*maps], work[2*maps:]
 		energies(energy, in, s, first, step)
@@ -80,7 +80,7 @@ func (d *Device) LRNBackward(dx, dy, x, y *device.Tensor, s device.LRNSpec) erro
 				sum += share[j]
 			}
 			at := first + i*step
-			out[at] = float32(scaled[i] - 2*s.Alpha*s.Beta/float64(s.Size)*float64(in[at])*sum)
+			result[at] = float32(scaled[i] - 2*s.Alpha*s.Beta/float64(s.Size)*float64(in[at])*sum)
 		}
 	})
 	return nil
@@ -108,13 +108,13 @@ func (d *Device) ContrastNorm(y, x *device.Tensor, s device.LRNSpec) error {
 	if blocked(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ContrastNorm(t[0], t[1], s) }, y, x)
 	}
-	in, out := floats(x), floats(y)
+	in, result := floats(x), out(y)
 	d.acrossMaps(x, 2*s.Size, 2, func(first, step, maps int, work []float64) {
 		mean, divisor := work[:maps], work[maps:]
 		contrasts(mean, divisor, in, s, first, step)
 		for i := range maps {
 			at := first + i*step
-			out[at] = float32((float64(in[at]) - mean[i]) * power(divisor[i], s.Beta))
+			result[at] = float32((float64(in[at]) - mean[i]) * power(divisor[i], s.Beta))
 		}
 	})
 	return nil
@@ -125,7 +125,7 @@ func (d *Device) ContrastNormBackward(dx, dy, x *device.Tensor, s device.LRNSpec
 	if blocked(dx, dy, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.ContrastNormBackward(t[0], t[1], t[2], s) }, dx, dy, x)
 	}
-	in, grad, out := floats(x), floats(dy), floats(dx)
+	in, grad, result := floats(x), floats(dy), out(dx)
 	d.acrossMaps(x, 2*s.Size, 4, func(first, step, maps int, work []float64) {
 		mean, divisor, e, f := work[:maps], work[maps:2*maps], work[2*maps:3*maps], work[3*maps:]
 		contrasts(mean, divisor, in, s, first, step)
@@ -142,7 +142,7 @@ func (d *Device) ContrastNormBackward(dx, dy, x *device.Tensor, s device.LRNSpec
 				from, to := s.Window(i, maps)
 				sum += f[i]*(float64(in[at])-mean[i]) - e[i]/float64(to-from)
 			}
-			out[at] = float32(sum)
+			result[at] = float32(sum)
 		}
 	})
 	return nil

@@ -1,59 +1,87 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
-	"math/bits"
+	"unsafe"
 
 	"gorgonia.org/tensor"
 
 	"fovea/device"
 )
 
-// buffer is a piece of memory as long as its size class.
+// buffer is the memory of a tensor.
 type buffer[T float32 | int32] struct {
-	all     []T  // the whole class
-	data    []T  // what its tensor uses of it
-	blocked bool // a feature map in blocks of channels, see layout.go
+	data    []T
+	blocked bool   // a feature map in blocks of channels, see layout.go
+	written uint64 // when last, by the clock, see forms.go
+	forms   map[formKey]*form
+	piece   extent // of its arena
 }
 
-// pool keeps released buffers by size class. A request takes the smallest one that is large enough: then a step that
-// repeats, or a smaller one like an epoch's last batch, never needs more than the step before left behind. (For every
-// size, as many buffers of at least that size are free as were at the same point of that step, whatever it chose then.)
+// pool is where buffers come from and go back to. Numbers have an arena of their own, so that a loss that somebody keeps does
+// not stand in the way of a feature map.
 type pool[T float32 | int32] struct {
-	free [classes][]*buffer[T]
+	numbers, arrays arena
+	idle            []*buffer[T] // records without memory
 }
 
-// classes: eight for every doubling, so that at most an eighth of a buffer is wasted by rounding.
-const classes = 8 * 64
-
-// classOf is the smallest class that holds n elements, and how many it holds.
-func classOf(n int) (class, size int) {
-	n = max(n, 64)
-	shift := bits.Len(uint(n-1)) - 4
-	top := (n + 1<<shift - 1) >> shift // 8 < top <= 16
-	return shift*8 + top - 8, top << shift
+func newPool[T float32 | int32]() pool[T] {
+	return pool[T]{numbers: arena{first: 1 << 16}, arrays: arena{first: 16 << 20}}
 }
 
-func (p *pool[T]) get(n int, stats *device.Stats) *buffer[T] {
-	class, size := classOf(n)
-	for c := class; c < classes; c++ {
-		if last := len(p.free[c]) - 1; last >= 0 {
-			b := p.free[c][last]
-			p.free[c] = p.free[c][:last]
-			b.data, b.blocked = b.all[:n], false
-			return b
-		}
+const (
+	numberBytes = 256
+	// stagger is added to large buffers: their sizes are often multiples of 4096, and reads and writes at addresses that are
+	// equal modulo 4096 wait for each other and fall into one set of the first-level cache.
+	largeBytes = 1 << 16
+	stagger    = 7 * cacheLine
+)
+
+func (p *pool[T]) arena(bytes int) *arena {
+	if bytes <= numberBytes {
+		return &p.numbers
 	}
-	b := &buffer[T]{all: make([]T, size)}
-	b.data = b.all[:n]
-	stats.SystemAllocations++
-	stats.SystemBytes += int64(size) * 4
+	return &p.arrays
+}
+
+// get returns a buffer of n elements of undefined contents. It panics when the system has no memory; try says so.
+func (p *pool[T]) get(n int, stats *device.Stats) *buffer[T] {
+	b, err := p.try(n, stats)
+	if err != nil {
+		panic(err)
+	}
 	return b
 }
 
+func (p *pool[T]) try(n int, stats *device.Stats) (*buffer[T], error) {
+	bytes := max(cacheLine, (n*4+cacheLine-1)/cacheLine*cacheLine)
+	if bytes >= largeBytes {
+		bytes += stagger
+	}
+	piece, memory, err := p.arena(bytes).take(bytes, stats)
+	if err != nil {
+		return nil, err
+	}
+	var b *buffer[T]
+	if last := len(p.idle) - 1; last >= 0 {
+		b, p.idle = p.idle[last], p.idle[:last]
+	} else {
+		b = new(buffer[T])
+	}
+	*b = buffer[T]{data: unsafe.Slice((*T)(memory), n), piece: piece}
+	return b, nil
+}
+
 func (p *pool[T]) put(b *buffer[T]) {
-	class, _ := classOf(len(b.all))
-	p.free[class] = append(p.free[class], b)
+	p.arena(b.piece.to - b.piece.from).give(b.piece)
+	*b = buffer[T]{}
+	p.idle = append(p.idle, b)
+}
+
+func (p *pool[T]) close(stats *device.Stats) error {
+	p.idle = nil
+	return errors.Join(p.numbers.close(stats), p.arrays.close(stats))
 }
 
 // New implements device.Memory.
@@ -63,13 +91,17 @@ func (d *Device) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, er
 	}
 	n := device.Size(shape)
 	var handle any
+	var err error
 	switch dtype {
 	case tensor.Float32:
-		handle = d.floats.get(n, &d.stats)
+		handle, err = d.floats.try(n, &d.stats)
 	case tensor.Int32:
-		handle = d.labels.get(n, &d.stats)
+		handle, err = d.labels.try(n, &d.stats)
 	default:
-		return nil, fmt.Errorf("%w: %v, the cpu device has float32 and int32", device.ErrDType, dtype)
+		err = fmt.Errorf("%w: %v, the cpu device has float32 and int32", device.ErrDType, dtype)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return d.live(shape, dtype, handle), nil
 }
@@ -86,6 +118,7 @@ func (d *Device) live(shape tensor.Shape, dtype tensor.Dtype, handle any) *devic
 func (d *Device) Free(t *device.Tensor) {
 	switch b := t.Handle.(type) {
 	case *buffer[float32]:
+		d.dropForms(b)
 		d.floats.put(b)
 	case *buffer[int32]:
 		d.labels.put(b)
@@ -163,6 +196,13 @@ func floats(t *device.Tensor) []float32 {
 }
 
 // out is the memory of a tensor of real numbers that is to be written, nil for no tensor.
-func out(t *device.Tensor) []float32 { return floats(t) }
+func out(t *device.Tensor) []float32 {
+	if t == nil {
+		return nil
+	}
+	b := t.Handle.(*buffer[float32])
+	touch(b)
+	return b.data
+}
 
 func labels(t *device.Tensor) []int32 { return t.Handle.(*buffer[int32]).data }

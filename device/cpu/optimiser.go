@@ -4,17 +4,31 @@ import (
 	"math"
 
 	"fovea/device"
+	"fovea/kernels/vector"
 )
 
-// update calls step for parts of each parameter, so that a list of many small ones and one large is divided well.
-func (d *Device) update(list []device.Update, step func(w, g, s, t []float32)) error {
-	for _, u := range list {
-		w, g := floats(u.Value), floats(u.Grad)
-		s, t := floats(u.State[0]), floats(u.State[1])
-		d.divide(len(w), 4, func(_, from, to int) {
-			step(w[from:to], g[from:to], part(s, from, to), part(t, from, to))
-		})
+// update divides all parameters, one after another, among the workers as if they were one: a list of many small ones is
+// shared as well as a large one.
+func (d *Device) update(list []device.Update, guard *device.Tensor, step func(w, g, s, t []float32)) error {
+	// NaN and infinity are what minus itself is not 0.
+	if guard != nil && floats(guard)[0]-floats(guard)[0] != 0 {
+		return nil
 	}
+	all := 0
+	for _, u := range list {
+		all += len(out(u.Value))
+		out(u.State[0])
+		out(u.State[1])
+	}
+	d.divide(all, 4, func(_, from, to int) {
+		for _, u := range list {
+			w, g := floats(u.Value), floats(u.Grad)
+			if low, high := max(from, 0), min(to, len(w)); low < high {
+				step(w[low:high], g[low:high], part(floats(u.State[0]), low, high), part(floats(u.State[1]), low, high))
+			}
+			from, to = from-len(w), to-len(w)
+		}
+	})
 	return nil
 }
 
@@ -25,83 +39,50 @@ func part(x []float32, from, to int) []float32 {
 	return x[from:to]
 }
 
-// stopped says that a guard forbids the step: NaN and infinity are what minus itself is not 0.
-func stopped(guard *device.Tensor) bool {
-	return guard != nil && floats(guard)[0]-floats(guard)[0] != 0
-}
-
 // SGD implements device.Optimiser.
 func (d *Device) SGD(list []device.Update, s device.SGDSpec) error {
-	if stopped(s.Guard) {
-		return nil
-	}
-	rate, momentum, decay := float32(s.Rate), float32(s.Momentum), float32(s.WeightDecay)
-	return d.update(list, func(w, grad, v, _ []float32) {
-		for i, g := range grad {
-			g += decay * w[i]
-			if momentum != 0 {
-				if s.First {
-					v[i] = g
-				} else {
-					v[i] = momentum*v[i] + g
-				}
-				if s.Nesterov {
-					g += momentum * v[i]
-				} else {
-					g = v[i]
-				}
-			}
-			w[i] -= rate * g
+	c := &vector.SGD{Rate: float32(s.Rate), Momentum: float32(s.Momentum), Decay: float32(s.WeightDecay)}
+	return d.update(list, s.Guard, func(w, g, v, _ []float32) {
+		if s.Momentum == 0 {
+			d.vector.SGD(w, g, c)
+			return
+		}
+		if s.First {
+			d.vector.Fill(v, 0)
+		}
+		if s.Nesterov {
+			d.vector.Nesterov(w, v, g, c)
+		} else {
+			d.vector.Momentum(w, v, g, c)
 		}
 	})
 }
 
 // RMSProp implements device.Optimiser.
 func (d *Device) RMSProp(list []device.Update, s device.RMSPropSpec) error {
-	if stopped(s.Guard) {
-		return nil
-	}
-	rate, momentum, decay := float32(s.Rate), float32(s.Momentum), float32(s.WeightDecay)
-	keep, take, epsilon := float32(s.Decay), float32(1-s.Decay), float32(s.Epsilon)
-	return d.update(list, func(w, grad, r, v []float32) {
-		for i, g := range grad {
-			g += decay * w[i]
-			r[i] = keep*r[i] + take*g*g
-			step := g / (sqrt(r[i]) + epsilon)
-			if momentum != 0 {
-				v[i] = momentum*v[i] + step
-				step = v[i]
-			}
-			w[i] -= rate * step
+	c := &vector.RMSProp{Rate: float32(s.Rate), Momentum: float32(s.Momentum), Decay: float32(s.WeightDecay),
+		Keep: float32(s.Decay), Take: float32(1 - s.Decay), Epsilon: float32(s.Epsilon)}
+	return d.update(list, s.Guard, func(w, g, r, v []float32) {
+		if s.Momentum == 0 {
+			d.vector.RMSProp(w, r, g, c)
+		} else {
+			d.vector.RMSPropMomentum(w, r, v, g, c)
 		}
 	})
 }
 
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
-
 // Adam implements device.Optimiser. The bias corrections are folded into the rate and the root, as in the paper's
 // section 2.
 func (d *Device) Adam(list []device.Update, s device.AdamSpec) error {
-	if stopped(s.Guard) {
-		return nil
+	c := &vector.Adam{
+		Rate:   float32(s.Rate / (1 - math.Pow(s.Beta1, float64(s.Step)))),
+		Root:   float32(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step)))),
+		Shrink: 1, Decay: float32(s.WeightDecay),
+		Keep1: float32(s.Beta1), Take1: float32(1 - s.Beta1), Keep2: float32(s.Beta2), Take2: float32(1 - s.Beta2),
+		Epsilon: float32(s.Epsilon),
 	}
-	rate := float32(s.Rate / (1 - math.Pow(s.Beta1, float64(s.Step))))
-	root := float32(1 / math.Sqrt(1-math.Pow(s.Beta2, float64(s.Step))))
-	shrink, decay := float32(1), float32(s.WeightDecay)
 	if s.Decoupled {
-		shrink, decay = float32(1-s.Rate*s.WeightDecay), 0
+		c.Shrink, c.Decay = float32(1-s.Rate*s.WeightDecay), 0
 	}
-	keep1, take1 := float32(s.Beta1), float32(1-s.Beta1)
-	keep2, take2 := float32(s.Beta2), float32(1-s.Beta2)
-	epsilon := float32(s.Epsilon)
-	return d.update(list, func(w, grad, m, r []float32) {
-		w, m, r = w[:len(grad)], m[:len(grad)], r[:len(grad)]
-		for i, g := range grad {
-			u := w[i] * shrink
-			g += decay * u
-			m[i] = keep1*m[i] + take1*g
-			r[i] = keep2*r[i] + take2*g*g
-			w[i] = u - rate*m[i]/(sqrt(r[i])*root+epsilon)
-		}
-	})
+	return d.update(list, s.Guard, func(w, g, m, r []float32) { d.vector.Adam(w, m, r, g, c) })
 }

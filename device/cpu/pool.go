@@ -1,14 +1,23 @@
 package cpu
 
-import "fovea/device"
+import (
+	"fovea/device"
+	"fovea/kernels/maps"
+)
 
-// Pool implements device.Pooling, one map at a time.
+// Pool implements device.Pooling. In row-major memory it goes one map at a time.
 func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
-	if blocked(y, x) {
+	switch {
+	case blocked(x) && likeBlocks(y):
+		d.poolBlocks(y, x, s)
+		return nil
+	case blocked(x):
+		return d.inBlocks(1, func(t []*device.Tensor) error { return d.Pool(t[0], t[1], s) }, y, x)
+	case blocked(y):
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Pool(t[0], t[1], s) }, y, x)
 	}
 	g := newPooling(y, x, s)
-	from, to := floats(x), floats(y)
+	from, to := floats(x), out(y)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
 			plane, out := g.input(from, m), g.output(to, m)
@@ -30,11 +39,17 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 
 // PoolBackward implements device.Pooling. What a window chose is found again from x, so nothing is kept between.
 func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) error {
-	if blocked(dx, dy, x, y) {
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.PoolBackward(t[0], t[1], t[2], t[3], s) }, dx, dy, x, y)
+	switch again := func(t []*device.Tensor) error { return d.PoolBackward(t[0], t[1], t[2], t[3], s) }; {
+	case blocked(dx) && blocked(x) && likeBlocks(dy, y):
+		d.poolBlocksBackward(dx, dy, x, y, s)
+		return nil
+	case blockable(x.Shape) && blocked(dx, dy, x, y):
+		return d.inBlocks(1, again, dx, dy, x, y)
+	case blocked(dy, y):
+		return d.rowMajor(1, again, dx, dy, x, y)
 	}
 	g := newPooling(y, x, s)
-	from, in, to := floats(dy), floats(x), floats(dx)
+	from, in, to := floats(dy), floats(x), out(dx)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
 			plane, out, grad := g.input(in, m), g.input(to, m), g.output(from, m)
@@ -132,4 +147,137 @@ func (g *pooling) add(plane []float32, row, col span, v float32) {
 			line[j] += v
 		}
 	}
+}
+
+// likeBlocks says that tensors, of enough channels for blocks, either lie in blocks or have one pixel, see [Device.pixels].
+func likeBlocks(tensors ...*device.Tensor) bool {
+	for _, t := range tensors {
+		if !blocked(t) && t.Shape[2]*t.Shape[3] > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// run is a number of windows side by side that see equally many columns.
+type run struct {
+	span
+	number, count int
+}
+
+// runs are those of a row: one, and those cut by an edge.
+func (g *pooling) runs() []run {
+	var all []run
+	for q, s := range g.cols {
+		if last := len(all) - 1; last >= 0 {
+			r := &all[last]
+			if s.high-s.low == r.high-r.low && s.low == r.low+r.count*g.Stride[1] { // nothing is cut off either
+				r.count++
+				continue
+			}
+		}
+		all = append(all, run{s, q, 1})
+	}
+	return all
+}
+
+// windows is a run of an output row, and the pixel where it starts in the map.
+func (g *pooling) windows(row span, r run) (at int, w maps.Windows) {
+	return row.low*g.width + r.low, maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]}
+}
+
+// blockMaps is the memory of a tensor by blocks of channels: what lies in blocks, or a row-major tensor of one pixel, where
+// only the last block of an image may differ, by having fewer lanes.
+type blockMaps struct {
+	data             []float32
+	channels, blocks int
+	size             int // of a block's map
+	whole            bool
+}
+
+func blockMapsOf(t *device.Tensor, data []float32) blockMaps {
+	return blockMaps{data, t.Shape[1], blocksOf(t.Shape[1]), t.Shape[2] * t.Shape[3] * lanes, blocked(t)}
+}
+
+// of is block number unit, counted over all images; spare takes the place of one that has fewer lanes.
+func (m blockMaps) of(unit int, spare []float32) []float32 {
+	if m.whole {
+		return m.data[unit*m.size:][:m.size]
+	}
+	own := m.own(unit)
+	if len(own) == lanes {
+		return own
+	}
+	copy(spare, own)
+	return spare
+}
+
+// keep puts a block that was written where it belongs.
+func (m blockMaps) keep(unit int, block []float32) {
+	if !m.whole {
+		copy(m.own(unit), block)
+	}
+}
+
+func (m blockMaps) own(unit int) []float32 {
+	first := unit % m.blocks * lanes
+	n := min(lanes, m.channels-first)
+	return m.data[unit/m.blocks*m.channels+first:][:n:n]
+}
+
+// poolBlocks is Pool in blocks of channels. It is bound by memory.
+func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
+	g, k := newPooling(y, x, s), maps.For(d.set)
+	from, to, runs := blockMapsOf(x, floats(x)), blockMapsOf(y, out(y)), g.runs()
+	d.divide(x.Shape[0]*from.blocks*len(g.rows), len(g.cols)*lanes, func(worker, first, last int) {
+		spare := d.lane(worker, lanes)
+		for n := first; n < last; n++ {
+			unit, p := n/len(g.rows), n%len(g.rows)
+			in, result := from.of(unit, nil), to.of(unit, spare)
+			for _, r := range runs {
+				at, w := g.windows(g.rows[p], r)
+				in, result := in[at*lanes:], result[(p*len(g.cols)+r.number)*lanes:]
+				switch s.Kind {
+				case device.MaxPool:
+					k.Largest(result, in, w)
+				case device.MinPool:
+					k.Smallest(result, in, w)
+				default:
+					k.Sum(result, in, w, float32(1/g.divisor(g.rows[p], r.span)))
+				}
+			}
+			to.keep(unit, result)
+		}
+	})
+}
+
+// poolBlocksBackward is PoolBackward in blocks of channels. Windows may overlap, so that a worker takes whole maps, row after
+// row of windows; a row of dx is cleared when the first window reaches it, and what follows finds it in the cache.
+func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) {
+	g, k := newPooling(y, x, s), maps.For(d.set)
+	to, grads, from, best, runs := blockMapsOf(dx, out(dx)), blockMapsOf(dy, floats(dy)), blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), g.runs()
+	d.divide(x.Shape[0]*from.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
+		spare := d.lane(worker, 2*lanes)
+		for unit := first; unit < last; unit++ {
+			result, in := to.of(unit, nil), from.of(unit, nil)
+			grad, chosen := grads.of(unit, spare[:lanes]), best.of(unit, spare[lanes:])
+			cleared := 0
+			for p, row := range g.rows {
+				if end := row.high * g.width * lanes; end > cleared {
+					clear(result[cleared:end])
+					cleared = end
+				}
+				for _, r := range runs {
+					at, w := g.windows(row, r)
+					at, number := at*lanes, (p*len(g.cols)+r.number)*lanes
+					if s.Kind == device.AveragePool {
+						k.Spread(result[at:], grad[number:], w, float32(1/g.divisor(row, r.span)))
+					} else {
+						k.Winner(result[at:], grad[number:], in[at:], chosen[number:], w)
+					}
+				}
+			}
+			clear(result[cleared:])
+		}
+	})
 }

@@ -22,13 +22,17 @@ func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 
 // CopyRegion implements device.Rearrangement, row by row along the last axis.
 func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, from []int, extent []int) error {
-	if blocked(dst, src) {
+	switch {
+	case blocked(dst) && blocked(src):
+		d.copyBlocks(dst, to, src, from, extent)
+		return nil
+	case blocked(dst, src):
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CopyRegion(t[0], to, t[1], from, extent) }, dst, src)
 	}
-	in, out := floats(src), floats(dst)
+	in, result := floats(src), out(dst)
 	last := len(extent) - 1
 	if last < 0 {
-		out[0] = in[0]
+		result[0] = in[0]
 		return nil
 	}
 	rows := axes{extent[:last], nil}
@@ -47,10 +51,45 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 	rowsIn, rowsOut := axes{rows.counts, stepsIn}, axes{rows.counts, stepsOut}
 	d.divide(rows.size(), extent[last], func(_, low, high int) {
 		for row := low; row < high; row++ {
-			copy(out[firstOut+rowsOut.offset(row):][:extent[last]], in[firstIn+rowsIn.offset(row):])
+			copy(result[firstOut+rowsOut.offset(row):][:extent[last]], in[firstIn+rowsIn.offset(row):])
 		}
 	})
 	return nil
+}
+
+// copyBlocks is CopyRegion between tensors in blocks. The channels go in pieces that lie in one block of each: whole blocks
+// where the offsets agree, as in the concatenations of most networks, and then whole rows at once.
+func (d *Device) copyBlocks(dst *device.Tensor, to []int, src *device.Tensor, from []int, extent []int) {
+	in, result := floats(src), out(dst)
+	var pieces []int // where in the extent's channels each begins, and the last ends
+	for c := 0; c < extent[1]; c += lanes - max((to[1]+c)%lanes, (from[1]+c)%lanes) {
+		pieces = append(pieces, c)
+	}
+	if len(pieces) == 0 {
+		return
+	}
+	count := len(pieces)
+	pieces = append(pieces, extent[1])
+	place := func(s tensor.Shape, origin []int, image, channel, row int) int {
+		c := origin[1] + channel
+		return ((((origin[0]+image)*blocksOf(s[1])+c/lanes)*s[2]+origin[2]+row)*s[3]+origin[3])*lanes + c%lanes
+	}
+	d.divide(extent[0]*count*extent[2], extent[3]*lanes/4, func(_, first, last int) {
+		for n := first; n < last; n++ {
+			row, piece, image := n%extent[2], n/extent[2]%count, n/extent[2]/count
+			channel := pieces[piece]
+			width := pieces[piece+1] - channel
+			into, outOf := place(dst.Shape, to, image, channel, row), place(src.Shape, from, image, channel, row)
+			if width == lanes {
+				copy(result[into:][:extent[3]*lanes], in[outOf:])
+				continue
+			}
+			for range extent[3] {
+				copy(result[into:][:width], in[outOf:])
+				into, outOf = into+lanes, outOf+lanes
+			}
+		}
+	})
 }
 
 // Upsample implements device.Rearrangement, one map at a time.
@@ -58,7 +97,7 @@ func (d *Device) Upsample(y, x *device.Tensor, s device.UpsampleSpec) error {
 	if blocked(y, x) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Upsample(t[0], t[1], s) }, y, x)
 	}
-	in, out := floats(x), floats(y)
+	in, result := floats(x), out(y)
 	d.eachPull(y.Shape, x.Shape, s, func(large, small int, pulls [4]pull) {
 		v := 0.0
 		for _, p := range pulls {
@@ -66,7 +105,7 @@ func (d *Device) Upsample(y, x *device.Tensor, s device.UpsampleSpec) error {
 				v += p.weight * float64(in[small+p.at])
 			}
 		}
-		out[large] = float32(v)
+		result[large] = float32(v)
 	}, nil)
 	return nil
 }
@@ -76,15 +115,15 @@ func (d *Device) UpsampleBackward(dx, dy *device.Tensor, s device.UpsampleSpec) 
 	if blocked(dx, dy) {
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.UpsampleBackward(t[0], t[1], s) }, dx, dy)
 	}
-	out, grad := floats(dx), floats(dy)
+	result, grad := out(dx), floats(dy)
 	plane := dx.Shape[2] * dx.Shape[3]
 	d.eachPull(dy.Shape, dx.Shape, s, func(large, small int, pulls [4]pull) {
 		for _, p := range pulls {
 			if p.weight != 0 {
-				out[small+p.at] += float32(p.weight) * grad[large]
+				result[small+p.at] += float32(p.weight) * grad[large]
 			}
 		}
-	}, func(m int) { clear(out[m*plane:][:plane]) })
+	}, func(m int) { clear(result[m*plane:][:plane]) })
 	return nil
 }
 

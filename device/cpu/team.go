@@ -1,29 +1,104 @@
 package cpu
 
-import "sync"
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
 
 // team is a fixed set of workers that divide a range among them. The caller is worker 0; the others are goroutines that
 // wait for the next range until dismissed.
+//
+// Whoever waits, a worker for work or the caller for the last worker, looks again and again for a short while before it
+// sleeps: a step is hundreds of operations one after another, and to wake a goroutine takes longer than many of them. What a
+// worker has not begun when the caller has done his own share, because it slept or the system runs another program in its
+// place, the caller does too. The shares are the same whoever does them.
 type team struct {
-	size int
-	work []chan share // of workers 1 to size-1
-	done sync.WaitGroup
+	size    int
+	spin    time.Duration
+	workers []*worker    // number 0, the caller, waits in done
+	pending atomic.Int64 // shares handed out that are not done
+	done    sleeper
 }
 
-// share is one worker's part of a range.
-type share struct {
+// worker is one goroutine and its share of a range.
+type worker struct {
 	from, to int
-	do       func(worker, from, to int)
+	do       func(worker, from, to int) // nil: the team is dismissed
+	handed   atomic.Int64               // shares so far
+	begun    atomic.Int64               // of those
+	sleeper
+	_ [cacheLine]byte // the next worker's fields are in another line of the cache
 }
+
+// begin says whether there is a share to do, which is then nobody else's.
+func (w *worker) begin() bool {
+	begun := w.begun.Load()
+	return w.handed.Load() > begun && w.begun.CompareAndSwap(begun, begun+1)
+}
+
+// sleeper is somebody who waits for a condition, and how to wake him when it has come true.
+type sleeper struct {
+	asleep atomic.Bool
+	call   chan struct{}
+}
+
+func newSleeper() sleeper { return sleeper{call: make(chan struct{}, 1)} }
+
+// wait returns when the condition is true, which is the last time it asks; others make it so and call wake.
+func (s *sleeper) wait(spin time.Duration, condition func() bool) {
+	for start := time.Now(); spin > 0 && time.Since(start) < spin; {
+		for range 64 {
+			if condition() {
+				return
+			}
+			pause()
+		}
+	}
+	for {
+		s.asleep.Store(true)
+		if condition() { // since before the others could see that they must call
+			if !s.asleep.CompareAndSwap(true, false) {
+				<-s.call
+			}
+			return
+		}
+		<-s.call
+		if condition() {
+			return
+		}
+	}
+}
+
+// wake is called after each change of what the sleeper waits for.
+func (s *sleeper) wake() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.call <- struct{}{}
+	}
+}
+
+// spinTime is how long to look before sleeping: longer than most of the gaps between two operations of a step, and than most
+// differences between two workers' shares.
+const spinTime = 30 * time.Microsecond
 
 func newTeam(size int) *team {
-	t := &team{size: size, work: make([]chan share, size)}
-	for worker := 1; worker < size; worker++ {
-		t.work[worker] = make(chan share, 1)
+	t := &team{size: size, spin: spinTime, workers: make([]*worker, size), done: newSleeper()}
+	if size > min(runtime.GOMAXPROCS(0), runtime.NumCPU()) {
+		t.spin = 0 // whoever looks keeps another from working
+	}
+	for number := 1; number < size; number++ {
+		w := &worker{sleeper: newSleeper()}
+		t.workers[number] = w
 		go func() {
-			for s := range t.work[worker] {
-				s.do(worker, s.from, s.to)
-				t.done.Done()
+			for {
+				w.wait(t.spin, w.begin)
+				if w.do == nil {
+					return
+				}
+				w.do(number, w.from, w.to)
+				if t.pending.Add(-1) == 0 {
+					t.done.wake()
+				}
 			}
 		}()
 	}
@@ -33,19 +108,35 @@ func newTeam(size int) *team {
 // split calls do for parts of [0, n), one per worker, and waits for them.
 func (t *team) split(n int, do func(worker, from, to int)) {
 	workers := min(t.size, n)
-	for worker := 1; worker < workers; worker++ {
-		t.done.Add(1)
-		t.work[worker] <- share{n * worker / workers, n * (worker + 1) / workers, do}
+	if workers > 1 {
+		t.pending.Store(int64(workers - 1))
+		for number := 1; number < workers; number++ {
+			t.workers[number].hand(n*number/workers, n*(number+1)/workers, do)
+		}
 	}
 	if n > 0 {
 		do(0, 0, n/max(workers, 1))
 	}
-	t.done.Wait()
+	for number := 1; number < workers; number++ {
+		if w := t.workers[number]; w.begin() {
+			do(number, w.from, w.to)
+			t.pending.Add(-1)
+		}
+	}
+	if workers > 1 {
+		t.done.wait(t.spin, func() bool { return t.pending.Load() == 0 })
+	}
+}
+
+func (w *worker) hand(from, to int, do func(worker, from, to int)) {
+	w.from, w.to, w.do = from, to, do
+	w.handed.Add(1)
+	w.wake()
 }
 
 func (t *team) dismiss() {
-	for _, c := range t.work[1:] {
-		close(c)
+	for _, w := range t.workers[1:] {
+		w.hand(0, 0, nil)
 	}
 }
 

@@ -102,7 +102,7 @@ func (d *Device) choose(chosen **algorithm, kind C.int, p *convPlan, name string
 	if len(usable) == 0 {
 		return fmt.Errorf("%s: cuDNN has no algorithm (of %d) that works here with at most %d bytes of workspace", name, n, workspaceMost)
 	}
-	if kept, known := d.choices.find(key); known && !d.exact {
+	if kept, known := d.choices.Find(key); known && !d.exact {
 		for _, u := range usable {
 			if int(u.number) == kept.Number && int(u.math) == kept.Math {
 				*chosen = &u
@@ -127,7 +127,7 @@ func (d *Device) choose(chosen **algorithm, kind C.int, p *convPlan, name string
 		if measured := d.usable(perf[:n]); len(measured) > 0 {
 			best = measured[0]
 		}
-		d.choices.keep(key, choice{Number: int(best.number), Math: int(best.math), Milliseconds: best.milliseconds})
+		d.choices.Keep(key, choice{Number: int(best.number), Math: int(best.math), Milliseconds: best.milliseconds})
 	}
 	*chosen = &best
 	return nil

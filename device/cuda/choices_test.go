@@ -14,8 +14,8 @@ import (
 	"fovea/device/cuda/emulator/control"
 )
 
-// measured counts how often cuDNN was asked to try all its algorithms since the last call.
-func measured() uint64 {
+// measurements counts how often cuDNN was asked to try all its algorithms since the last call.
+func measurements() uint64 {
 	n := uint64(0)
 	for _, pass := range []string{"Forward", "BackwardData", "BackwardFilter"} {
 		n += control.Counter("call:cudnnFindConvolution" + pass + "AlgorithmEx")
@@ -85,12 +85,12 @@ func TestAlgorithmsAreMeasuredOnce(t *testing.T) {
 		{"it holds what cuDNN does not have", func(t *testing.T) {
 			d, err := New(0, device.Options{})
 			require.NoError(t, err)
-			require.NotEmpty(t, d.choices.known)
-			for key := range d.choices.known {
-				d.choices.keep(key, choice{Number: 77})
+			require.NotEmpty(t, d.choices.Keys())
+			for _, key := range d.choices.Keys() {
+				d.choices.Keep(key, choice{Number: 77})
 			}
 			require.NoError(t, d.Close())
-			measured()
+			measurements()
 		}, device.Options{}, 3},
 		{"its folder cannot be written", func(t *testing.T) {
 			require.NoError(t, os.RemoveAll(filepath.Join(cache, "fovea")))
@@ -103,9 +103,9 @@ func TestAlgorithmsAreMeasuredOnce(t *testing.T) {
 			}
 			d, err := New(0, row.options)
 			require.NoError(t, err)
-			measured()
+			measurements()
 			first, second := convolve(t, d), convolve(t, d)
-			require.Equal(t, row.times, measured(), "measurements")
+			require.Equal(t, row.times, measurements(), "measurements")
 			if row.options.Deterministic {
 				require.Equal(t, first, second, "the same work a second time")
 				for _, p := range d.dnn.convs {
@@ -136,10 +136,10 @@ func TestNothingIsMeasuredInACapture(t *testing.T) {
 	require.NoError(t, err)
 	y, err := d.New(tensor.Shape{1, 8, 2, 2}, tensor.Float32)
 	require.NoError(t, err)
-	measured()
+	measurements()
 	require.NoError(t, d.Capture(func() error { return d.Conv(y, x, w, nil, device.ConvSpec{}.Normal()) }))
 	require.Equal(t, make([]float64, 32), floats(t, y))
-	require.Zero(t, measured())
+	require.Zero(t, measurements())
 	for _, t := range []*device.Tensor{x, w, y} {
 		t.Release()
 	}

@@ -20,6 +20,7 @@ import (
 
 	"fovea/device"
 	"fovea/device/cuda/launch"
+	"fovea/device/measured"
 	kernels "fovea/kernels/cuda"
 )
 
@@ -55,7 +56,7 @@ type Device struct {
 	staging staging
 	capture capture
 	table   parameterTable
-	choices choices
+	choices *measured.File[choice]
 	dnn     dnn
 	blas    blas
 	stats   device.Stats // of the callers; the worker's are in system
@@ -176,7 +177,7 @@ func (d *Device) begin(q *queue) error {
 		return fmt.Errorf("the kernels for %s: %w", d.name, err)
 	}
 	q.stream, q.other, q.library, q.relieve = d.stream, d.copies, d.function, d.relieve
-	d.choices = loadChoices(d.name, int(C.cudnnGetVersion()))
+	d.choices = measured.Load[choice](fmt.Sprintf("cudnn-%d", int(C.cudnnGetVersion())), d.name)
 	if err := d.dnn.begin(unsafe.Pointer(d.stream)); err != nil {
 		return err
 	}
@@ -257,7 +258,7 @@ func (d *Device) Close() error {
 	d.table.release()
 	leak := device.LeakError(d)
 	err := d.queue.always(func() error {
-		d.choices.save()
+		d.choices.Save()
 		err := errors.Join(d.queue.take(), d.end())
 		d.queue.other = nil
 		return err

@@ -32,6 +32,14 @@ func activationRows() []Row {
 			given("every other element NaN", patchy, shape{3, 10, 5, 5}, 5),
 			given("nothing but NaN", constant(nan), shape{2, 4}, 2),
 			given("nothing but -Inf", constant(-inf), shape{2, 4}, 2),
+			maxoutCase("32 to 16 maps", distinct, shape{2, 32, 5, 3}, 2),
+			maxoutCase("34 to 17 maps", distinct, shape{1, 34, 3, 3}, 2),
+			given("NaN and infinities in wide maps", specials, shape{2, 48, 3, 5}, 3),
+		},
+		Wide: func(src *philox.Source) Case {
+			x, pieces := wide(src), between(src, 2, 3)
+			x[1] *= pieces
+			return maxoutCase(fmt.Sprintf("wide, random, %d pieces", pieces), distinct, x, pieces)
 		},
 		Draw: func(src *philox.Source) Case {
 			pieces := between(src, 1, 5)
@@ -51,6 +59,12 @@ func activationRows() []Row {
 			dropoutCase(shape{13, 31}, 0.5, philox.Stream{Seed: 1<<63 | 1<<33 | 5, ID: 1<<62 | 1<<32 | 7}),
 			dropoutCase(shape{0, 3}, 0.5, philox.Stream{}),
 			dropoutCase(shape{20001}, 0.3, philox.Stream{Seed: 11, ID: 13}),
+			dropoutCase(shape{2, 17, 5, 7}, 0.5, philox.Stream{Seed: 3, ID: 5}),
+			dropoutCase(shape{3, 16, 1, 2}, 0.3, philox.Stream{Seed: 1<<63 | 5, ID: 1<<62 | 7}),
+			dropoutCase(shape{1, 32, 12, 12}, 0.2, philox.Stream{Seed: 3, ID: 5}),
+		},
+		Wide: func(src *philox.Source) Case {
+			return dropoutCase(wide(src), src.Float64(), philox.Stream{Seed: uint64(src.Uint32()) << 20, ID: uint64(src.Uint32()) << 20})
 		},
 		Draw: func(src *philox.Source) Case {
 			return dropoutCase(shape{between(src, 1, 99)}, src.Float64(), philox.Stream{Seed: uint64(src.Uint32()) << 20, ID: uint64(src.Uint32()) << 20})
@@ -59,13 +73,11 @@ func activationRows() []Row {
 }
 
 func activateRow(s device.ActivationSpec) Row {
-	given := func(name string, draw Draw) Case {
-		c := activateCase(name, shape{2, 3, 5, 5}, s)
-		c.Operands[0].Draw = draw
-		c.Kink = "zeros, infinite elements"
-		return c
+	given := func(name string, x shape, draw Draw) Case {
+		return activateCase(fmt.Sprint(x), x, s).with("x", name, draw, "zeros, infinite elements")
 	}
-	return Row{
+	small, many := shape{2, 3, 5, 5}, shape{2, 17, 3, 5}
+	row := Row{
 		Op: s.Kind.String(),
 		Cases: []Case{
 			activateCase("one element", shape{1, 1}, s),
@@ -73,15 +85,22 @@ func activateRow(s device.ActivationSpec) Row {
 			activateCase("odd size", shape{3, 5, 7, 3}, s),
 			activateCase("no elements", shape{0, 4}, s),
 			activateCase("many elements", shape{3, 33, 15, 17}, s),
-			given("NaN, infinities, denormal numbers, zeros", specials),
-			given("large", uniform(-200, 200)),
-			given("nothing but NaN", constant(nan)),
-			given("zeros", constant(0)),
+			given("NaN, infinities, denormal numbers, zeros", small, specials),
+			given("large numbers", small, uniform(-200, 200)),
+			given("nothing but NaN", small, constant(nan)),
+			given("zeros", small, constant(0)),
+			given("NaN, infinities, denormal numbers, zeros", many, specials),
+			given("large numbers", many, uniform(-200, 200)),
 		},
+		Wide: func(src *philox.Source) Case { return activateCase("wide, random", wide(src), s) },
 		Draw: func(src *philox.Source) Case {
 			return activateCase("random", shape{between(src, 1, 9), between(src, 1, 33), between(src, 1, 9)}, s)
 		},
 	}
+	if s.Kind != device.ELU { // whose slope below is 0 or not as y is rounded
+		row.Cases = append(row.Cases, given("specials", many, specials).with("dy", "specials", strewn(usual, inf, nan, -inf, 0, nan, tiny, -tiny), "infinite elements"))
+	}
+	return row
 }
 
 func activateCase(name string, x shape, s device.ActivationSpec) Case {
@@ -137,7 +156,9 @@ func softmaxRow(op string, logarithm bool) Row {
 			given("NaN in one sample", strewn(usual, nan), shape{3, 5}),
 			given("a class without chance", strewn(usual, -inf), shape{3, 5}),
 			given("+Inf in one sample", strewn(usual, inf), shape{3, 5}),
+			given("NaN in one pixel of wide maps", strewn(usual, nan), shape{2, 17, 3, 3}),
 		},
+		Wide: func(src *philox.Source) Case { return softmaxCase("wide, random", wide(src), logarithm) },
 		Draw: func(src *philox.Source) Case {
 			return softmaxCase("random", shape{between(src, 1, 9), between(src, 1, 33), between(src, 1, 5), between(src, 1, 5)}[:between(src, 2, 4)], logarithm)
 		},

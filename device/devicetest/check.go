@@ -2,7 +2,9 @@ package devicetest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 
 	"gorgonia.org/tensor"
 
@@ -65,9 +67,9 @@ type Result struct {
 
 // Results are what the calls of a case write on d, each call being given the reference's results of those before. They are
 // for comparing a device with itself, bit by bit.
-func (r Row) Results(d device.Device, c Case, seed uint64) ([]Result, error) {
+func (r Row) Results(d device.Device, c Case, seed uint64, p Precision) ([]Result, error) {
 	var all []Result
-	err := r.eachCall(d, c, seed, Precision{}, func(t trial, want values) error {
+	err := r.eachCall(d, c, seed, p, func(t trial, want values) error {
 		got, err := t.run(plain)
 		for _, name := range t.call.Writes {
 			all = append(all, Result{t.call.Method, name, got[name]})
@@ -85,31 +87,70 @@ func (r Row) Check(d device.Device, c Case, seed uint64) error {
 
 // CheckPrecision is Check of a device in another precision than float32.
 func (r Row) CheckPrecision(d device.Device, c Case, seed uint64, p Precision) error {
-	return r.eachCall(d, c, seed, p, func(t trial, want values) error { return t.check(want) })
+	return r.eachCall(d, c, seed, p, func(t trial, want values) error {
+		if err := t.check(want); err != nil || !t.p.Activations {
+			return err
+		}
+		t.few = t.p.mix(c, seed)
+		got, err := t.run(plain)
+		if err == nil {
+			err = t.compare(got, want, plain)
+		}
+		if err != nil {
+			return fmt.Errorf("with %v: %w", t.few, err)
+		}
+		return nil
+	})
 }
 
 // eachCall visits a case's calls with the reference's results.
 func (r Row) eachCall(d device.Device, c Case, seed uint64, p Precision, visit func(t trial, want values) error) error {
 	p = p.of(r)
-	host, few := values(c.Elements(seed)), p.mix(c, seed)
+	steps, err := r.known(c, seed, p)
+	if err != nil {
+		return err
+	}
+	few := p.usual(c)
+	for i, call := range c.Calls {
+		if err := visit(trial{d, c, call, steps[i].given, p, few}, steps[i].want); err != nil {
+			return fmt.Errorf("%s, case %q (%s) on device %s, seed %d: %s: %w", r.Op, c.Name, c.shapes(), d.Name(), seed, call.Method, err)
+		}
+	}
+	return nil
+}
+
+// step is what a call is given, and what the reference makes of it.
+type step struct{ given, want values }
+
+// knowns has the steps of cases by all that tells them apart. The same case is tried on many devices, with many numbers of
+// threads and in many arrangements, and the reference is slow.
+var knowns sync.Map
+
+// known computes a case on the reference, once.
+func (r Row) known(c Case, seed uint64, p Precision) ([]step, error) {
+	key := fmt.Sprint(r.Op, "|", c.Name, "|", c.shapes(), "|", seed, p.BFloat16)
+	if steps, have := knowns.Load(key); have {
+		return steps.([]step), nil
+	}
+	host := values(c.Elements(seed))
 	for _, o := range c.Operands {
 		if !o.Labels {
 			p.given(host[o.Name])
 		}
 	}
+	var steps []step
 	for _, call := range c.Calls {
 		want, err := trial{d: reference.New(), c: c, call: call, host: host}.run(plain)
-		if err == nil {
-			err = visit(trial{d, c, call, host, p, few}, want)
-		}
 		if err != nil {
-			return fmt.Errorf("%s, case %q (%s) on device %s, seed %d: %s: %w", r.Op, c.Name, c.shapes(), d.Name(), seed, call.Method, err)
+			return nil, fmt.Errorf("%s, case %q (%s) on the reference, seed %d: %s: %w", r.Op, c.Name, c.shapes(), seed, call.Method, err)
 		}
+		steps = append(steps, step{maps.Clone(host), want})
 		for _, name := range call.Writes {
-			host[name] = p.given(want[name])
+			host[name] = p.given(slices.Clone(want[name]))
 		}
 	}
-	return nil
+	knowns.Store(key, steps)
+	return steps, nil
 }
 
 // trial is a call to be made with certain operands.

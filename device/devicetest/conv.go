@@ -68,8 +68,58 @@ func convRows() []Row {
 			convCase("many images", shape{19, 2, 5, 5}, shape{3, 2, 3, 3}, true, padded(1)),
 			convCase("no images", shape{0, 3, 5, 5}, shape{4, 3, 3, 3}, true, unit),
 			convCase("no channels", shape{2, 0, 5, 5}, shape{4, 0, 3, 3}, true, unit),
-			convNaN(unit),
+			convNaN("NaN and infinities in the image", shape{2, 2, 9, 9}, shape{3, 2, 3, 3}, unit),
+			convNaN("NaN and infinities in wide maps", shape{2, 16, 9, 9}, shape{32, 16, 3, 3}, padded(1)),
+			convNaN("NaN and infinities in wide maps, 1x1", shape{1, 17, 5, 7}, shape{15, 17, 1, 1}, unit),
+			convNaN("NaN and infinities in wide maps, stride 2", shape{1, 32, 9, 8}, shape{16, 32, 3, 3}, stride(2, 2)),
+			denormalConv("denormal numbers", shape{1, 16, 5, 5}, shape{16, 16, 3, 3}, padded(1)),
+			convCase("16 to 16 maps, 14 wide", shape{1, 16, 14, 14}, shape{16, 16, 3, 3}, true, padded(1)),
+			convCase("16 to 16 maps, 3 images", shape{3, 16, 7, 7}, shape{16, 16, 3, 3}, false, padded(1)),
+			convCase("8 to 8 maps, 28 wide", shape{1, 8, 13, 28}, shape{8, 8, 3, 3}, true, padded(1)),
+			convCase("64 to 64 maps, 4x4", shape{2, 64, 4, 4}, shape{64, 64, 3, 3}, false, padded(1)),
+			convCase("15 to 33 maps, 27 wide", shape{1, 15, 3, 27}, shape{33, 15, 3, 3}, true, padded(1)),
+			convCase("17 to 15 maps, stride 2", shape{1, 17, 13, 15}, shape{15, 17, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(1), [2]int{2, 2} })),
+			convCase("32 to 48 maps, 1x1", shape{2, 32, 7, 13}, shape{48, 32, 1, 1}, true, unit),
+			convCase("128 to 16 maps, 1x1", shape{1, 128, 3, 5}, shape{16, 128, 1, 1}, false, unit),
+			convCase("16 to 128 maps, 1x1", shape{1, 16, 3, 5}, shape{128, 16, 1, 1}, true, unit),
+			convCase("48 to 17 maps, 1x1, stride 2", shape{1, 48, 15, 9}, shape{17, 48, 1, 1}, true, stride(2, 2)),
+			convCase("16 to 32 maps, 1x1, padding", shape{1, 16, 3, 4}, shape{32, 16, 1, 1}, true, padded(1)),
+			convCase("16 to 33 maps, 2x2, stride 2", shape{1, 16, 6, 28}, shape{33, 16, 2, 2}, true, stride(2, 2)),
+			convCase("15 to 16 maps, 5x5", shape{1, 15, 9, 13}, shape{16, 15, 5, 5}, true, padded(2)),
+			convCase("16 to 8 maps, 7x7, stride 2", shape{1, 16, 13, 14}, shape{8, 16, 7, 7}, false,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(3), [2]int{2, 2} })),
+			convCase("32 to 16 maps, 1x7", shape{1, 32, 3, 15}, shape{16, 32, 1, 7}, true,
+				spec(func(s *device.ConvSpec) { s.Padding = device.Padding{Left: 3, Right: 3} })),
+			convCase("picture to 16 maps, 11x11, stride 4", shape{1, 3, 27, 31}, shape{16, 3, 11, 11}, true,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(2), [2]int{4, 4} })),
+			convCase("picture to 17 maps, 7x7, stride 2", shape{1, 3, 15, 28}, shape{17, 3, 7, 7}, false,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(3), [2]int{2, 2} })),
+			convCase("picture to 32 maps, 3x3", shape{2, 3, 6, 15}, shape{32, 3, 3, 3}, true, padded(1)),
+			convCase("one map to 32, 5x5", shape{2, 1, 6, 28}, shape{32, 1, 5, 5}, true, unit),
+			convCase("32 maps to one", shape{2, 32, 5, 6}, shape{1, 32, 3, 3}, true, padded(1)),
+			convCase("16 maps, stride larger than the window", shape{1, 16, 9, 13}, shape{16, 16, 2, 2}, true, stride(4, 3)),
+			convCase("16 maps, stride differs by axis", shape{1, 16, 7, 15}, shape{16, 16, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(1), [2]int{2, 1} })),
+			convCase("16 maps, padding larger than useful", shape{1, 16, 3, 3}, shape{16, 16, 3, 3}, true, padded(4)),
+			convCase("16 to 17 maps, padding differs by side", shape{2, 16, 5, 6}, shape{17, 16, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Padding = device.Padding{Top: 0, Bottom: 2, Left: 1, Right: 3} })),
+			convCase("16 maps of 1x2", shape{2, 16, 1, 2}, shape{16, 16, 3, 3}, true, padded(1)),
+			convCase("16 maps of 2x1", shape{2, 16, 2, 1}, shape{32, 16, 3, 3}, true, padded(1)),
+			convCase("16 maps to one pixel", shape{3, 16, 3, 5}, shape{32, 16, 3, 5}, true, unit),
+			convCase("16 maps from one pixel", shape{3, 32, 1, 1}, shape{16, 32, 3, 3}, true, padded(2)),
+			convCase("16 maps, dilation 2", shape{1, 16, 9, 9}, shape{16, 16, 3, 3}, true, dilated(2, 2, 2)),
+			convCase("17 maps, dilation differs by axis", shape{1, 17, 9, 7}, shape{16, 17, 2, 3}, true, dilated(3, 1, 1)),
+			convCase("groups of 16 to 16 maps", shape{2, 32, 5, 6}, shape{32, 16, 3, 3}, true, groups(2)),
+			convCase("groups of 16 to 32 maps, stride 2", shape{1, 48, 7, 7}, shape{96, 16, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Groups, s.Padding, s.Stride = 3, device.Pad(1), [2]int{2, 2} })),
+			convCase("groups of 12 to 8 maps", shape{2, 24, 5, 6}, shape{16, 12, 3, 3}, true, groups(2)),
+			convCase("depthwise, 32 maps", shape{2, 32, 7, 9}, shape{32, 1, 3, 3}, true, groups(32)),
+			convCase("depthwise, 17 maps, stride 2", shape{2, 17, 7, 9}, shape{17, 1, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Groups, s.Padding, s.Stride = 17, device.Pad(1), [2]int{2, 2} })),
+			convCase("no images of 16 maps", shape{0, 16, 5, 5}, shape{16, 16, 3, 3}, true, unit),
 		},
+		Wide: wideConv,
 		Draw: func(src *philox.Source) Case {
 			s := device.ConvSpec{Stride: [2]int{between(src, 1, 3), between(src, 1, 3)},
 				Dilation: [2]int{between(src, 1, 2), between(src, 1, 2)},
@@ -107,6 +157,9 @@ func convRows() []Row {
 			transposedCase("dilated, output padding beyond the stride", shape{1, 3, 4, 4}, shape{3, 2, 3, 3}, dilated(2, 2, 0), 1, 0),
 			transposedCase("no images", shape{0, 3, 4, 4}, shape{3, 2, 3, 3}, stride(2, 2), 0, 0),
 			transposedCase("31 to 17 maps", shape{1, 31, 7, 5}, shape{31, 17, 3, 3}, stride(2, 2), 0, 0),
+			transposedCase("32 to 16 maps, doubling", shape{2, 32, 4, 7}, shape{32, 16, 2, 2}, stride(2, 2), 0, 0),
+			transposedCase("16 to 17 maps, output padding", shape{1, 16, 5, 5}, shape{16, 17, 3, 3}, spec(func(s *device.ConvSpec) { s.Stride, s.Padding = [2]int{2, 2}, device.Pad(1) }), 1, 1),
+			transposedCase("16 to 3 maps", shape{2, 16, 5, 7}, shape{16, 3, 4, 4}, spec(func(s *device.ConvSpec) { s.Stride, s.Padding = [2]int{2, 2}, device.Pad(1) }), 0, 0),
 		},
 		Errors: []Refusal{
 			{"input of rank 3", back(shape{6, 5, 5}, w, nil, unit, 0, 0)},
@@ -131,10 +184,10 @@ func convRows() []Row {
 // convCase is a convolution and both its gradients.
 func convCase(name string, x, w shape, bias bool, s device.ConvSpec) Case {
 	y := must(s.Output(x, w, nil))
-	c := Case{Name: name, Operands: []Operand{in("x", x, usual), in("w", w, usual), out("y", y), in("dy", y, usual),
-		out("dx", x), out("dw", w)}}
+	c := Case{Name: name, Operands: []Operand{in("x", x, usual), kept(in("w", w, usual)), out("y", y), in("dy", y, usual),
+		out("dx", x), kept(out("dw", w))}}
 	if bias {
-		c.Operands = append(c.Operands, in("b", shape{w[0]}, usual))
+		c.Operands = append(c.Operands, kept(in("b", shape{w[0]}, usual)))
 	}
 	c.Calls = []Call{
 		{Method: "Conv", Writes: []string{"y"}, Do: func(d device.Device, t Tensors) error {
@@ -153,7 +206,7 @@ func convCase(name string, x, w shape, bias bool, s device.ConvSpec) Case {
 // transposedCase is a transposed convolution and its gradients: the same three calls with x and y exchanged.
 func transposedCase(name string, x, w shape, s device.ConvSpec, vertical, horizontal int) Case {
 	y := must(s.TransposedOutput(x, w, nil, [2]int{vertical, horizontal}))
-	return Case{Name: name, Operands: []Operand{in("x", x, usual), in("w", w, usual), out("y", y), in("dy", y, usual), out("dx", x), out("dw", w)},
+	return Case{Name: name, Operands: []Operand{in("x", x, usual), kept(in("w", w, usual)), out("y", y), in("dy", y, usual), out("dx", x), kept(out("dw", w))},
 		Calls: []Call{
 			{Method: "ConvBackwardData", Writes: []string{"y"}, Do: func(d device.Device, t Tensors) error {
 				return d.ConvBackwardData(t["y"], t["x"], t["w"], s)
@@ -167,9 +220,49 @@ func transposedCase(name string, x, w shape, s device.ConvSpec, vertical, horizo
 		}}
 }
 
+func wideConv(src *philox.Source) Case {
+	x, w, s := wideGeometry(src)
+	return convCase(fmt.Sprintf("wide, random %+v", s), x, w, src.Intn(2) == 0, s)
+}
+
+// wideGeometry draws a convolution of wide maps that is not too much for the reference.
+func wideGeometry(src *philox.Source) (x, w shape, s device.ConvSpec) {
+	window := pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{2, 2}, [2]int{3, 3}, [2]int{3, 3}, [2]int{3, 3}, [2]int{5, 5}, [2]int{1, 3}, [2]int{7, 1})
+	s = device.ConvSpec{Stride: pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{2, 2}, [2]int{between(src, 1, 4), between(src, 1, 4)}),
+		Dilation: pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{between(src, 1, 3), between(src, 1, 3)}), Groups: pick(src, 1, 1, 1, 2)}
+	side := func(window int) int { return src.Intn(window/2 + 2) }
+	s.Padding = device.Padding{Top: side(window[0]), Bottom: side(window[0]), Left: side(window[1]), Right: side(window[1])}
+	x = wide(src)
+	x[1] *= s.Groups
+	for axis := range 2 {
+		x[2+axis] = max(x[2+axis], s.Dilation[axis]*(window[axis]-1)+1)
+	}
+	w = shape{s.Groups * manyChannels(src), x[1] / s.Groups, window[0], window[1]}
+	for x[0] > 1 && device.Size(x)*device.Size(w)/x[1] > 1<<19 {
+		x[0]--
+	}
+	for w[0]%(2*s.Groups) == 0 && device.Size(x)*device.Size(w)/x[1] > 1<<19 {
+		w[0] /= 2
+	}
+	return x, w, s
+}
+
+// denormalConv has products that are denormal numbers, which must not be taken for 0.
+func denormalConv(name string, x, w shape, s device.ConvSpec) Case {
+	c := convCase(name, x, w, false, s)
+	for _, i := range []int{0, 3} { // x and dy
+		c.Operands[i].Draw = uniform(tiny, 20*tiny)
+	}
+	for i := range c.Calls {
+		c.Calls[i].Tolerance = Tolerance{Relative: 1e-3, Why: "denormal numbers have few digits"}
+	}
+	c.Kink = "numbers far below the step of finite differences"
+	return c
+}
+
 // convNaN has NaN and infinities in some pixels.
-func convNaN(s device.ConvSpec) Case {
-	c := convCase("NaN and infinities in the image", shape{2, 2, 9, 9}, shape{3, 2, 3, 3}, true, s)
+func convNaN(name string, x, w shape, s device.ConvSpec) Case {
+	c := convCase(name, x, w, true, s)
 	c.Operands[0].Draw = strewn(usual, nan, inf, -inf)
 	for i := range c.Calls {
 		c.Calls[i].Tolerance = Tolerance{Spread: true, Why: "a transform (Winograd, FFT) mixes the pixels of a tile"}
@@ -179,7 +272,7 @@ func convNaN(s device.ConvSpec) Case {
 }
 
 func rotateCase(w shape) Case {
-	return Case{Name: fmt.Sprint(w), Operands: []Operand{in("w", w, specials), out("y", w)}, Calls: []Call{
+	return Case{Name: fmt.Sprint(w), Operands: []Operand{kept(in("w", w, specials)), kept(out("y", w))}, Calls: []Call{
 		{Method: "Rotate180", Writes: []string{"y"}, Tolerance: moved, Do: func(d device.Device, t Tensors) error {
 			return d.Rotate180(t["y"], t["w"])
 		}},

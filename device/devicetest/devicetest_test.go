@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -108,11 +109,45 @@ func TestWrongGradientsAreFound(t *testing.T) {
 
 func TestRandomCasesDependOnTheSeedAlone(t *testing.T) {
 	for _, row := range Rows() {
-		if row.Draw == nil {
-			continue
+		for _, draw := range []func(seed uint64) Case{row.Random, row.RandomWide} {
+			if row.Draw == nil || row.Wide == nil {
+				continue
+			}
+			first, again := draw(3), draw(3)
+			require.Equal(t, first.shapes(), again.shapes(), row.Op)
+			require.Equal(t, first.Name, again.Name, row.Op)
 		}
-		first, again := row.Random(3), row.Random(3)
-		require.Equal(t, first.shapes(), again.shapes(), row.Op)
-		require.Equal(t, first.Name, again.Name, row.Op)
+	}
+}
+
+// What the reference makes of a case is kept by row, name, shapes and seed.
+func TestCasesDiffer(t *testing.T) {
+	for _, row := range Rows() {
+		seen := map[string]bool{}
+		row.EachCase(func(c Case, seed uint64) {
+			key := fmt.Sprint(c.Name, "|", c.shapes(), "|", seed)
+			require.False(t, seen[key], "%s has two cases %s", row.Op, key)
+			seen[key] = true
+		})
+	}
+}
+
+// Most rows of feature maps are tried with as many channels as fill blocks, and more, and fewer.
+func TestWideCases(t *testing.T) {
+	full, tail := map[string]bool{}, map[string]bool{}
+	for _, row := range Rows() {
+		row.EachCase(func(c Case, _ uint64) {
+			for _, o := range c.Operands {
+				if len(o.Shape) == 4 && o.Shape[1] >= 8 && o.Shape[2]*o.Shape[3] > 1 && !o.Kept {
+					full[row.Op] = full[row.Op] || o.Shape[1]%16 == 0
+					tail[row.Op] = tail[row.Op] || o.Shape[1]%16 != 0
+				}
+			}
+		})
+	}
+	for _, row := range Rows() {
+		without := slices.Contains([]string{"rotate180", "linear", "matmul", "linear_relu", "sgd", "rmsprop", "adam"}, row.Op)
+		require.Equal(t, !without, full[row.Op], "%s: multiples of 16 channels", row.Op)
+		require.Equal(t, !without, tail[row.Op], "%s: other numbers of channels", row.Op)
 	}
 }

@@ -16,23 +16,25 @@ func elementwiseRows() []Row {
 	}
 	rows := []Row{{
 		Op:    "fill",
-		Cases: append(fills, fillCase(shape{}, 2), fillCase(shape{0, 3}, 2), fillCase(shape{20001}, 3)),
+		Cases: append(fills, fillCase(shape{}, 2), fillCase(shape{0, 3}, 2), fillCase(shape{20001}, 3), fillCase(shape{2, 17, 3, 5}, nan), fillCase(shape{1, 16, 2, 1}, 0.1)),
 	}}
 	for _, op := range []device.BinaryKind{device.Add, device.Sub, device.Mul, device.Div} {
 		rows = append(rows, binaryRow(op))
 	}
 	scaleNaN := scaleCase(shape{3, 5}, 2, 1)
 	scaleNaN.Name, scaleNaN.Operands[0].Draw = "NaN, infinities, zeros", specials
-	wrongAxes := func(axes ...int) error { return refuse(kept(device.ReduceShape("sum", shape{2, 3}, axes, false))) }
+	wrongAxes := func(axes ...int) error { return refuse(withOnes(device.ReduceShape("sum", shape{2, 3}, axes, false))) }
 	return append(rows, Row{
 		Op: "scale",
 		Cases: []Case{
 			scaleCase(shape{3, 5}, 2, 0), scaleCase(shape{3, 5}, 1, 0), scaleCase(shape{3, 5}, -0.5, 3), scaleCase(shape{3, 5}, 1, 0.25),
 			scaleCase(shape{3, 5}, 0, 7), scaleCase(shape{}, 2, 1), scaleCase(shape{0, 2}, 2, 1), scaleCase(shape{3, 33, 15, 17}, 0.1, -0.2), scaleNaN,
+			scaleCase(shape{2, 17, 3, 5}, 2, 1).with("x", "specials", specials, "infinite elements"),
 		},
 		Draw: func(src *philox.Source) Case {
 			return scaleCase(shape{between(src, 1, 33), between(src, 1, 33)}, src.Normal(0, 1), src.Normal(0, 1))
 		},
+		Wide: func(src *philox.Source) Case { return scaleCase(wide(src), src.Normal(0, 1), src.Normal(0, 1)) },
 	}, Row{
 		Op: "reduce_sum",
 		Cases: []Case{
@@ -42,6 +44,11 @@ func elementwiseRows() []Row {
 			reduceCase(shape{2, 1, 3}, 1, 1), reduceCase(shape{1, 1, 1}, 1, 0, 1, 2), reduceCase(shape{0, 3}, 1, 0), reduceCase(shape{3, 0}, 1, 0),
 			reduceCase(shape{3, 0}, 1, 1), reduceCase(shape{20001}, 1, 0), reduceCase(shape{3, 7000}, 1, 1), reduceCase(shape{7000, 3}, 1, 0),
 			reduceCase(shape{17, 13, 15, 1, 2}, 1, 1, 4), reduceCase(shape{1, 5, 1, 7}, 1, 3),
+			reduceCase(shape{2, 17, 5, 7}, 1, 2, 3), reduceCase(shape{2, 16, 5, 7}, 0.5, 0, 2, 3), reduceCase(shape{2, 32, 3, 5}, 1, 1),
+			reduceCase(shape{2, 17, 3, 5}, 1, 0, 1, 2, 3), reduceCase(shape{3, 16, 1, 2}, 1, 0),
+		},
+		Wide: func(src *philox.Source) Case {
+			return reduceCase(wide(src), src.Uniform(0.5, 2), pick(src, []int{0}, []int{1}, []int{2}, []int{1, 3}, []int{2, 3}, []int{0, 1}, []int{0, 2, 3})...)
 		},
 		Draw: func(src *philox.Source) Case {
 			x := shape{between(src, 1, 5), between(src, 1, 17), between(src, 1, 9), between(src, 1, 9)}[:between(src, 1, 4)]
@@ -59,8 +66,8 @@ func elementwiseRows() []Row {
 	})
 }
 
-// kept is a rule's shape that keeps the axes.
-func kept(s, _ tensor.Shape, err error) (tensor.Shape, error) { return s, err }
+// withOnes is a rule's shape that keeps the axes.
+func withOnes(s, _ tensor.Shape, err error) (tensor.Shape, error) { return s, err }
 
 func fillCase(s shape, v float64) Case {
 	return Case{Name: fmt.Sprintf("%v with %v", s, v), Operands: []Operand{out("y", s)}, Calls: []Call{
@@ -98,6 +105,23 @@ func binaryRow(op device.BinaryKind) Row {
 			given("zeros and infinities on the right", strewn(apart, 0, inf, nan), strewn(apart, 0, inf, 0)),
 			given("too large for float32", constant(huge), strewn(constant(huge), 0.5, -huge)),
 			twiceCase(op),
+			binaryCase(op, shape{2, 17, 3, 5}, shape{2, 17, 3, 5}),
+			binaryCase(op, shape{2, 32, 3, 5}, shape{1, 32, 1, 1}),
+			binaryCase(op, shape{2, 16, 3, 5}, shape{2, 16, 1, 1}),
+			binaryCase(op, shape{2, 1, 3, 5}, shape{2, 17, 3, 5}),
+			binaryCase(op, shape{2, 17, 3, 5}, shape{1, 1, 1, 1}),
+			binaryCase(op, shape{2, 17, 3, 5}, shape{2, 17, 3, 5}).with("a", "specials", specials, "infinite elements").with("b", "specials", strewn(apart, 0, inf, nan, 0, minus0), "infinite elements"),
+		},
+		Wide: func(src *philox.Source) Case {
+			a := wide(src)
+			b := shape{pick(src, a[0], a[0], 1), pick(src, a[1], a[1], a[1], 1), a[2], a[3]}
+			if src.Intn(3) == 0 {
+				b[2], b[3] = 1, 1
+			}
+			if src.Intn(2) == 0 {
+				a, b = b, a
+			}
+			return binaryCase(op, a, b)
 		},
 		Draw: func(src *philox.Source) Case {
 			a, b := shape{}, shape{}
@@ -151,7 +175,7 @@ func scaleCase(x shape, factor, offset float64) Case {
 
 // reduceCase sums over axes; its gradient stretches again.
 func reduceCase(x shape, factor float64, axes ...int) Case {
-	y := must(kept(device.ReduceShape("sum", x, axes, true)))
+	y := must(withOnes(device.ReduceShape("sum", x, axes, true)))
 	return Case{Name: fmt.Sprintf("%v over %v by %.3g", x, axes, factor),
 		Operands: []Operand{in("x", x, lopsided), out("y", y), in("dy", y, usual), out("dx", x)}, Calls: []Call{
 			{Method: "ReduceSum", Writes: []string{"y"}, Do: func(d device.Device, t Tensors) error {

@@ -53,6 +53,7 @@ func linearRows() []Row {
 			biasCase(shape{1, 1}), biasCase(shape{5, 3}), biasCase(shape{2, 3, 4, 5}), biasCase(shape{2, 13, 7}),
 			biasCase(shape{0, 3, 4, 4}), biasCase(shape{2, 3, 0, 4}), biasCase(shape{3, 33, 15, 17}),
 		},
+		Wide: func(src *philox.Source) Case { return biasCase(wide(src)) },
 		Draw: func(src *philox.Source) Case {
 			return biasCase(shape{between(src, 1, 5), between(src, 1, 33), between(src, 1, 9), between(src, 1, 9)}[:between(src, 2, 4)])
 		},
@@ -64,7 +65,7 @@ func linearCase(batch, features, outputs int, bias bool) Case {
 	x, w, b := shape{batch, features}, shape{outputs, features}, shape{outputs}
 	y := must(device.LinearOutput(x, w, b))
 	c := Case{Name: fmt.Sprintf("%d of %d to %d, bias %t", batch, features, outputs, bias),
-		Operands: []Operand{in("x", x, usual), in("w", w, usual), out("y", y), in("dy", y, lopsided), out("dx", x), out("dw", w)},
+		Operands: []Operand{in("x", x, usual), kept(in("w", w, usual)), out("y", y), in("dy", y, lopsided), out("dx", x), kept(out("dw", w))},
 		Calls: []Call{
 			{Method: "Linear", Writes: []string{"y"}, Do: func(d device.Device, t Tensors) error {
 				return d.Linear(t["y"], t["x"], t["w"], t["b"])
@@ -77,7 +78,7 @@ func linearCase(batch, features, outputs int, bias bool) Case {
 			}},
 		}}
 	if bias {
-		c.Operands = append(c.Operands, in("b", b, usual), out("db", b))
+		c.Operands = append(c.Operands, kept(in("b", b, usual)), kept(out("db", b)))
 		c.Calls = append(c.Calls, Call{Method: "SumChannels", Writes: []string{"db"}, Do: func(d device.Device, t Tensors) error {
 			return d.SumChannels(t["db"], t["dy"])
 		}})
@@ -105,7 +106,7 @@ func matmulCase(m, k, n int, transposeA, transposeB bool) Case {
 
 func biasCase(x shape) Case {
 	b := shape{x[1]}
-	return Case{Name: fmt.Sprint(x), Operands: []Operand{in("x", x, usual), in("b", b, usual), out("y", x), in("dy", x, lopsided), out("db", b)},
+	return Case{Name: fmt.Sprint(x), Operands: []Operand{in("x", x, usual), kept(in("b", b, usual)), out("y", x), in("dy", x, lopsided), kept(out("db", b))},
 		Calls: []Call{
 			{Method: "AddBias", Writes: []string{"y"}, InPlace: [][2]string{{"y", "x"}}, Do: func(d device.Device, t Tensors) error {
 				return d.AddBias(t["y"], t["x"], t["b"])

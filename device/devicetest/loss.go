@@ -33,6 +33,7 @@ func lossRows() []Row {
 			given("NaN in one sample", strewn(usual, nan), shape{3, 5}),
 			given("a class without chance", strewn(usual, -inf), shape{3, 5}),
 		},
+		Wide: func(src *philox.Source) Case { return crossEntropyCase("wide, random", wide(src)) },
 		Draw: func(src *philox.Source) Case {
 			return crossEntropyCase("random", shape{between(src, 1, 17), between(src, 2, 33), between(src, 1, 5), between(src, 1, 5)}[:between(src, 2, 4)])
 		},
@@ -48,7 +49,9 @@ func lossRows() []Row {
 			countCase("every pixel", shape{2, 5, 3, 4}), countCase("33 maps of 17x15", shape{2, 33, 17, 15}),
 			counted("ties", ties, shape{40, 3}), counted("all equal", constant(2), shape{9, 3}), counted("NaN and infinities", specials, shape{30, 3}),
 			counted("every other element NaN", patchy, shape{40, 5}), counted("nothing but NaN", constant(nan), shape{9, 2}), counted("nothing but -Inf", constant(-inf), shape{9, 2}),
+			counted("every other element of wide maps NaN", patchy, shape{2, 17, 3, 3}),
 		},
+		Wide: func(src *philox.Source) Case { return countCase("wide, random", wide(src)) },
 		Draw: func(src *philox.Source) Case {
 			return countCase("random", shape{between(src, 1, 33), between(src, 1, 5)})
 		},
@@ -99,6 +102,7 @@ func elementLossRow(kind device.ElementLossKind) Row {
 		Draw: func(src *philox.Source) Case {
 			return elementLossCase("random", shape{between(src, 1, 33), between(src, 1, 9)}, kind)
 		},
+		Wide:   func(src *philox.Source) Case { return elementLossCase("wide, random", wide(src), kind) },
 		Errors: []Refusal{{"shapes that differ", device.SameShape(kind.String(), shape{3, 1}, shape{3})}},
 	}
 }

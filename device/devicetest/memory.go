@@ -317,12 +317,13 @@ func skipUnpooled(d device.Device) string {
 	return ""
 }
 
-// checkPool makes a step of one case of each row.
+// checkPool makes a step of one case of each row, with activations where there are such.
 func checkPool(d device.Device) error {
+	p := Precision{Activations: offers[device.Compact](d)}
 	step := func() error {
 		for _, row := range Rows() {
 			c := row.Cases[len(row.Cases)/2]
-			if _, err := row.Results(d, c, 1); err != nil {
+			if _, err := row.Results(d, c, 1, p); err != nil {
 				return err
 			}
 		}

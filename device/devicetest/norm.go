@@ -10,11 +10,7 @@ import (
 func normRows() []Row {
 	defaults := device.BatchNormSpec{Epsilon: 1e-5, Momentum: 0.1}
 	gentle := device.BatchNormSpec{Epsilon: 0.5, Momentum: 0.3} // two values: with a small epsilon dx would be a rounding error
-	shifted := batchNormCase("mean 300 times the deviation", shape{4, 3, 5, 5}, defaults)
-	shifted.Operands[0].Draw = gauss(300, 1)
-	for i := range shifted.Calls {
-		shifted.Calls[i].Tolerance = Tolerance{Relative: 1e-4, Why: "x - mean in float32 is off by 300 * 2^-24, about 2e-5"}
-	}
+	shifted := shiftedCase("mean 300 times the deviation", shape{4, 3, 5, 5}, defaults)
 	flat := batchNormCase("a channel without variance", shape{3, 2, 4, 4}, defaults)
 	flat.Operands[0].Draw = constant(1.5)
 	flat.Kink = "the slope of 1/sqrt(variance + epsilon) changes within a step"
@@ -23,6 +19,9 @@ func normRows() []Row {
 	withNaN := batchNormCase("NaN in one channel", shape{3, 2, 4, 4}, defaults)
 	withNaN.Operands[0].Draw = strewn(usual, nan)
 	withNaN.Kink = "NaN has no differences"
+	wideShifted := shiftedCase("17 channels with a mean 300 times the deviation", shape{2, 17, 5, 13}, defaults)
+	wideNaN := batchNormCase("NaN in one of 18 channels", shape{3, 18, 4, 4}, defaults)
+	wideNaN.Operands[0].Draw, wideNaN.Kink = strewn(usual, nan), "NaN has no differences"
 	bn := device.CheckBatchNorm
 	x, v := shape{2, 3, 4, 4}, shape{3}
 	return []Row{{
@@ -37,6 +36,17 @@ func normRows() []Row {
 			batchNormCase("momentum 0", shape{4, 2, 3, 3}, device.BatchNormSpec{Epsilon: 1e-3}),
 			batchNormCase("no channels", shape{2, 0, 3, 3}, defaults),
 			shifted, flat, withNaN,
+			batchNormCase("17 channels of 7x7", shape{2, 17, 7, 7}, defaults),
+			batchNormCase("48 channels, batch 1", shape{1, 48, 5, 3}, defaults),
+			batchNormCase("16 channels of one pixel", shape{5, 16, 1, 1}, defaults),
+			batchNormCase("8 channels of 27x28", shape{2, 8, 27, 28}, defaults),
+			batchNormCase("32 channels, many images", shape{19, 32, 1, 2}, defaults),
+			wideShifted, wideNaN,
+		},
+		Wide: func(src *philox.Source) Case {
+			x := wide(src)
+			x[0] += 2 // few values would leave dx to rounding errors
+			return batchNormCase("wide, random", x, defaults)
 		},
 		Draw: func(src *philox.Source) Case {
 			return batchNormCase("random", shape{between(src, 3, 6), between(src, 1, 33), between(src, 1, 9), between(src, 1, 9)}[:between(src, 2, 4)], defaults)
@@ -57,7 +67,10 @@ func normRows() []Row {
 			inferCase("rank 2", shape{13, 7}, defaults),
 			inferCase("no images", shape{0, 3, 4, 4}, defaults),
 			inferCase("33 channels of 15x17", shape{3, 33, 15, 17}, device.BatchNormSpec{Epsilon: 1e-2}),
+			inferCase("16 channels of 7x7", shape{2, 16, 7, 7}, defaults),
+			inferCase("17 channels", shape{1, 17, 5, 5}, defaults).with("x", "NaN and infinities", strewn(usual, nan, inf, -inf), "infinite values have no differences"),
 		},
+		Wide: func(src *philox.Source) Case { return inferCase("wide, random", wide(src), defaults) },
 		Draw: func(src *philox.Source) Case {
 			return inferCase("random", shape{between(src, 1, 6), between(src, 1, 33), between(src, 1, 9), between(src, 1, 9)}[:between(src, 2, 4)], defaults)
 		},
@@ -78,6 +91,16 @@ func batchNormCase(name string, x shape, s device.BatchNormSpec) Case {
 				return d.BatchNormBackward(t["dx"], t["dscale"], t["dshift"], t["dy"], t["x"], t["scale"], t["mean"], t["invStd"])
 			}},
 		}}
+}
+
+// shiftedCase has a mean that is large beside the deviation.
+func shiftedCase(name string, x shape, s device.BatchNormSpec) Case {
+	c := batchNormCase(name, x, s)
+	c.Operands[0].Draw = gauss(300, 1)
+	for i := range c.Calls {
+		c.Calls[i].Tolerance = Tolerance{Relative: 1e-4, Why: "x - mean in float32 is off by 300 * 2^-24, about 2e-5"}
+	}
+	return c
 }
 
 func inferCase(name string, x shape, s device.BatchNormSpec) Case {
@@ -118,6 +141,10 @@ func acrossRow(op string, try func(name string, x shape, s device.LRNSpec) Case)
 			try("33 maps of 15x17", shape{2, 33, 15, 17}, spec(5, 0.1, 0.75, 2)),
 			try("no images", shape{0, 5, 3, 3}, spec(5, 0.5, 0.75, 2)),
 			withNaN,
+		},
+		Wide: func(src *philox.Source) Case {
+			s := spec(between(src, 1, 8), src.Uniform(0.01, 1), src.Uniform(0.3, 1.5), src.Uniform(0.5, 2))
+			return try(fmt.Sprintf("wide, random %+v", s), wide(src), s)
 		},
 		Draw: func(src *philox.Source) Case {
 			s := spec(between(src, 1, 8), src.Uniform(0.01, 1), src.Uniform(0.3, 1.5), src.Uniform(0.5, 2))

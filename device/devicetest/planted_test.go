@@ -68,7 +68,7 @@ func TestCasesAreNotVacuous(t *testing.T) {
 					return
 				}
 			}
-			results, err := row.Results(reference.New(), c, seed)
+			results, err := row.Results(reference.New(), c, seed, Precision{})
 			require.NoError(t, err)
 			for _, r := range results {
 				if r.Method == "Fill" {
@@ -193,7 +193,7 @@ func operandsUsed(t *testing.T) map[string]used {
 	}}
 	for _, row := range Rows() {
 		for _, c := range row.Cases {
-			_, err := row.Results(d, c, 1)
+			_, err := row.Results(d, c, 1, Precision{})
 			require.NoError(t, err)
 		}
 	}

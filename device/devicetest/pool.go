@@ -58,6 +58,32 @@ func poolRow(kind device.PoolKind) Row {
 			given("nothing but -Inf", constant(-inf), shape{1, 1, 4, 4}, square(3, 2, 1)),
 			given("nothing but +Inf", constant(inf), shape{1, 1, 4, 4}, square(3, 2, 1)),
 			given("denormal numbers", uniform(tiny, 20*tiny), shape{1, 2, 5, 5}, square(2, 0, 0)),
+			poolCase("16 maps, overlapping", shape{2, 16, 13, 13}, square(3, 2, 0)),
+			poolCase("17 maps, 3x3 stride 2, padding", shape{1, 17, 14, 15}, square(3, 2, 1)),
+			poolCase("32 maps, 2x2", shape{2, 32, 6, 28}, square(2, 0, 0)),
+			poolCase("48 maps to one pixel", shape{3, 48, 7, 7}, square(7, 0, 0)),
+			poolCase("31 maps to one pixel", shape{2, 31, 3, 5}, spec(3, 5, 0, device.Pad(0))),
+			poolCase("16 maps, stride 1, padding", shape{1, 16, 5, 14}, square(3, 1, 1)),
+			poolCase("16 maps, padding counts", shape{2, 16, 7, 8}, counting(square(3, 2, 1))),
+			poolCase("24 maps, ceil mode", shape{1, 24, 6, 8}, ceil(square(3, 2, 0))),
+			poolCase("16 maps, stride larger than the window", shape{1, 16, 8, 9}, square(2, 3, 0)),
+			poolCase("no images of 16 maps", shape{0, 16, 4, 4}, square(2, 0, 0)),
+			given("ties in wide maps", ties, shape{2, 17, 7, 7}, square(3, 2, 1)),
+			given("NaN and infinities in wide maps", strewn(specials, nan, nan, inf, -inf, nan), shape{2, 24, 5, 5}, square(2, 0, 0)),
+			given("every other element of wide maps NaN", patchy, shape{1, 17, 7, 9}, square(3, 2, 1)),
+			given("wide maps of nothing but NaN", constant(nan), shape{1, 16, 4, 4}, square(3, 2, 1)),
+			given("wide maps of nothing but -Inf", constant(-inf), shape{1, 17, 4, 4}, square(3, 2, 1)),
+			given("denormal numbers in wide maps", uniform(-20*tiny, 20*tiny), shape{1, 17, 5, 5}, square(2, 0, 0)),
+		},
+		Wide: func(src *philox.Source) Case {
+			x := wide(src)
+			s := device.PoolSpec{Kind: kind, CeilMode: src.Intn(2) == 0, CountPadding: src.Intn(2) == 0}
+			for axis := range 2 {
+				s.Window[axis] = between(src, 1, min(3, x[2+axis]))
+				s.Stride[axis] = between(src, 1, 3)
+			}
+			s.Padding = device.Padding{Top: src.Intn(s.Window[0]), Bottom: src.Intn(s.Window[0]), Left: src.Intn(s.Window[1]), Right: src.Intn(s.Window[1])}
+			return poolCase(fmt.Sprintf("wide, random %+v", s), x, s)
 		},
 		Draw: func(src *philox.Source) Case {
 			s := device.PoolSpec{Kind: kind, Window: [2]int{between(src, 1, 4), between(src, 1, 4)},

@@ -18,7 +18,8 @@ type Precision struct {
 	Why      string
 	// Ops are the rows to try; nil for all, and those of memory too.
 	Ops []string
-	// Activations tries tensors of Memory.New and of device.Compact in any mix; the optimisers' rows have Memory.New's alone.
+	// Activations tries tensors of Memory.New and of device.Compact: each where a step has it, and in another mix. The
+	// optimisers' rows have Memory.New's alone.
 	Activations bool
 	// BFloat16 says that device.Compact's are bfloat16. Operands are numbers that bfloat16 has.
 	BFloat16 bool
@@ -69,12 +70,18 @@ func roundBrain(v float64) float64 {
 	return float64(math.Float32frombits(bits &^ 0xffff))
 }
 
-// mix says which operands of a case are activations: all, or some.
+// usual says which operands of a case are activations in a step.
+func (p Precision) usual(c Case) map[string]bool {
+	few := map[string]bool{}
+	for _, o := range c.Operands {
+		few[o.Name] = p.Activations && !o.Labels && !o.Kept
+	}
+	return few
+}
+
+// mix says which operands are activations otherwise: all, or some.
 func (p Precision) mix(c Case, seed uint64) map[string]bool {
 	few := map[string]bool{}
-	if !p.Activations {
-		return few
-	}
 	for _, letter := range c.Name {
 		seed = seed*31 + uint64(letter)
 	}

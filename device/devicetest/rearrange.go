@@ -17,6 +17,8 @@ func rearrangeRows() []Row {
 			reshapeCase(shape{2, 3, 4, 5}, shape{2, 60}), reshapeCase(shape{2, 60}, shape{2, 3, 4, 5}), reshapeCase(shape{6}, shape{6}),
 			reshapeCase(shape{1, 1}, shape{}), reshapeCase(shape{}, shape{1, 1, 1, 1}), reshapeCase(shape{0, 3}, shape{3, 0, 2}),
 			reshapeCase(shape{2, 17, 3, 5}, shape{5, 34, 3}), reshapeCase(shape{33, 15, 17}, shape{17, 33, 5, 3}),
+			reshapeCase(shape{2, 32, 3, 5}, shape{2, 480}), reshapeCase(shape{2, 480}, shape{2, 32, 3, 5}), reshapeCase(shape{2, 32, 3, 5}, shape{2, 16, 6, 5}),
+			reshapeCase(shape{1, 16, 4, 4}, shape{1, 16, 2, 8}), reshapeCase(shape{3, 17, 1, 1}, shape{3, 17}), reshapeCase(shape{3, 17, 1, 2}, shape{3, 17, 2, 1}),
 		},
 		Errors: []Refusal{
 			{"another size", reshape(shape{2, 3}, shape{2, 4})}, {"two free sizes", reshape(shape{2, 3}, shape{-1, -1})},
@@ -37,6 +39,30 @@ func rearrangeRows() []Row {
 			regionCase(shape{3, 4}, shape{3, 0}, []int{0, 4}, []int{0, 0}, []int{3, 0}),
 			regionCase(shape{2, 2, 2, 2, 3}, shape{2, 3, 2, 2, 4}, []int{0, 0, 1, 0, 1}, []int{1, 1, 0, 0, 2}, []int{1, 2, 1, 2, 2}),
 			regionCase(shape{1, 40, 25, 25}, shape{1, 33, 23, 25}, []int{0, 5, 1, 0}, []int{0, 0, 0, 0}, []int{1, 33, 23, 25}),
+			regionCase(shape{2, 48, 3, 5}, shape{2, 16, 3, 5}, []int{0, 16, 0, 0}, []int{0, 0, 0, 0}, []int{2, 16, 3, 5}),
+			regionCase(shape{2, 48, 3, 5}, shape{2, 31, 3, 5}, []int{0, 16, 0, 0}, []int{0, 0, 0, 0}, []int{2, 31, 3, 5}),
+			regionCase(shape{2, 33, 3, 5}, shape{2, 17, 3, 5}, []int{0, 16, 0, 0}, []int{0, 0, 0, 0}, []int{2, 17, 3, 5}),
+			regionCase(shape{2, 16, 3, 5}, shape{2, 48, 3, 5}, []int{0, 0, 0, 0}, []int{0, 32, 0, 0}, []int{2, 16, 3, 5}),
+			regionCase(shape{2, 40, 3, 5}, shape{2, 16, 3, 5}, []int{0, 8, 0, 0}, []int{0, 0, 0, 0}, []int{2, 16, 3, 5}),
+			regionCase(shape{2, 16, 3, 5}, shape{2, 48, 3, 5}, []int{0, 0, 0, 0}, []int{0, 17, 0, 0}, []int{2, 16, 3, 5}),
+			regionCase(shape{2, 32, 5, 7}, shape{2, 32, 3, 5}, []int{0, 0, 1, 1}, []int{0, 0, 0, 0}, []int{2, 32, 3, 5}),
+			regionCase(shape{3, 16, 3, 4}, shape{3, 32, 5, 6}, []int{1, 0, 0, 1}, []int{0, 16, 2, 3}, []int{2, 16, 3, 3}),
+		},
+		Wide: func(src *philox.Source) Case {
+			from, dst := wide(src), wide(src)
+			from[1], dst[1] = 16*between(src, 1, 3), 16*between(src, 1, 3)
+			step := pick(src, 16, 16, 1) // cuts between blocks, mostly
+			to, at, extent := make([]int, 4), make([]int, 4), make([]int, 4)
+			for axis := range 4 {
+				unit := 1
+				if axis == 1 {
+					unit = step
+				}
+				extent[axis] = unit * between(src, 1, min(from[axis], dst[axis])/unit)
+				at[axis] = unit * src.Intn((from[axis]-extent[axis])/unit+1)
+				to[axis] = unit * src.Intn((dst[axis]-extent[axis])/unit+1)
+			}
+			return regionCase(dst, from, to, at, extent)
 		},
 		Draw: func(src *philox.Source) Case {
 			var dst, from shape
@@ -111,6 +137,7 @@ func upsampleRow(s device.UpsampleSpec) Row {
 		upsampleCase("higher but narrower", shape{1, 13, 3, 9}, [2]int{10, 4}, s),
 		upsampleCase("17 maps of 13x15", shape{1, 17, 13, 15}, [2]int{31, 33}, s),
 		upsampleCase("no images", shape{0, 2, 3, 3}, [2]int{6, 6}, s),
+		upsampleCase("16 maps, twice", shape{2, 16, 3, 5}, [2]int{6, 10}, s),
 	}
 	if !s.Bilinear {
 		c := upsampleCase("NaN and infinities", shape{1, 2, 5, 5}, [2]int{9, 9}, s)
@@ -121,6 +148,9 @@ func upsampleRow(s device.UpsampleSpec) Row {
 	return Row{
 		Op:    op,
 		Cases: cases,
+		Wide: func(src *philox.Source) Case {
+			return upsampleCase("wide, random", wide(src), [2]int{between(src, 1, 13), between(src, 1, 13)}, s)
+		},
 		Draw: func(src *philox.Source) Case {
 			return upsampleCase("random", shape{between(src, 1, 3), between(src, 1, 9), between(src, 1, 9), between(src, 1, 9)}, [2]int{between(src, 1, 19), between(src, 1, 19)}, s)
 		},

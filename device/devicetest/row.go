@@ -17,19 +17,27 @@ type Row struct {
 	Op     string
 	Cases  []Case                        // chosen by hand: the edges
 	Draw   func(src *philox.Source) Case // any other; nil where the cases are all there is
+	Wide   func(src *philox.Source) Case // maps of many channels; nil where they are like any other
 	Errors []Refusal
 	Single bool // float32 whatever the user chose: parameters and what the optimiser keeps
+	// Offered says whether a device has the operation, where it need not.
+	Offered func(d device.Device) bool
 }
 
-// Rows is the table: every primitive that computes, in the order of package device's files.
+// Rows is the table: every primitive that computes, in the order of package device's files, and the fused ones.
 func Rows() []Row {
 	return slices.Concat(convRows(), poolRows(), linearRows(), normRows(), activationRows(), elementwiseRows(),
-		rearrangeRows(), lossRows(), optimiserRows())
+		rearrangeRows(), lossRows(), optimiserRows(), fusedRows())
 }
 
 // Random draws a case; the same seed gives the same case. The row must have Draw.
 func (r Row) Random(seed uint64) Case {
 	return r.Draw(philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 40}))
+}
+
+// RandomWide draws a case of many channels; the row must have Wide.
+func (r Row) RandomWide(seed uint64) Case {
+	return r.Wide(philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 43}))
 }
 
 // Case is an operation on operands of certain shapes: the forward call first, then its gradients.
@@ -47,6 +55,7 @@ type Operand struct {
 	Shape  tensor.Shape
 	Draw   Draw // its elements before the first call; nil for NaN, until a call writes it
 	Labels bool // int32 elements
+	Kept   bool // outlives a step, as parameters do, so that a step makes it by Memory.New
 }
 
 // Call is one call of the device. Operands that it writes and that were drawn (or written before) are updated in place.
@@ -94,6 +103,19 @@ func (c Case) operand(name string) Operand {
 	panic("devicetest: case " + c.Name + " has no operand " + name)
 }
 
+// with is the case with an operand drawn otherwise, under a name of its own, and without finite differences for a reason.
+func (c Case) with(operand, what string, draw Draw, kink string) Case {
+	c.Name += ", " + operand + " with " + what
+	c.Operands = slices.Clone(c.Operands)
+	for i := range c.Operands {
+		if c.Operands[i].Name == operand {
+			c.Operands[i].Draw = draw
+		}
+	}
+	c.Kink = kink
+	return c
+}
+
 // shapes lists the operands for a message: x (2, 3), w (4, 3).
 func (c Case) shapes() string {
 	parts := make([]string, len(c.Operands))
@@ -109,6 +131,9 @@ type shape = tensor.Shape
 func in(name string, s shape, draw Draw) Operand { return Operand{Name: name, Shape: s, Draw: draw} }
 
 func out(name string, s shape) Operand { return Operand{Name: name, Shape: s} }
+
+// kept is an operand that outlives a step.
+func kept(o Operand) Operand { o.Kept = true; return o }
 
 // must is for the shapes of cases, which a rule accepts.
 func must(s shape, err error) shape {
@@ -126,3 +151,12 @@ func pick[T any](src *philox.Source, values ...T) T { return values[src.Intn(len
 
 // between draws an integer from low to high.
 func between(src *philox.Source, low, high int) int { return low + src.Intn(high-low+1) }
+
+// wide draws the shape of feature maps of so many channels that a device may lay them out in blocks of 8, 16 or 32, which
+// they fill or do not, and of rows that its kernels' tiles fit or do not.
+func wide(src *philox.Source) shape {
+	maps := pick(src, shape{1, 2}, shape{2, 1}, shape{3, 5}, shape{7, 7}, shape{4, 13}, shape{3, 14}, shape{2, 15}, shape{15, 9}, shape{1, 27}, shape{2, 28})
+	return append(shape{between(src, 1, 3), manyChannels(src)}, maps...)
+}
+
+func manyChannels(src *philox.Source) int { return pick(src, 8, 15, 16, 17, 24, 31, 32, 48) }

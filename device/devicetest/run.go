@@ -52,6 +52,9 @@ func RunPrecision(t *testing.T, open func() (device.Device, error), p Precision)
 func (r Row) Run(t *testing.T, d device.Device) { r.run(t, d, Precision{}) }
 
 func (r Row) run(t *testing.T, d device.Device, p Precision) {
+	if r.Offered != nil && !r.Offered(d) {
+		t.Skipf("device %s does not offer it: its parts are computed, which have rows of their own", d.Name())
+	}
 	r.EachCase(func(c Case, seed uint64) {
 		t.Run(c.Name, func(t *testing.T) {
 			if err := r.CheckPrecision(d, c, seed, p); err != nil {
@@ -72,6 +75,9 @@ func (r Row) run(t *testing.T, d device.Device, p Precision) {
 func (r Row) EachCase(visit func(c Case, seed uint64)) {
 	for _, c := range r.Cases {
 		visit(c, 1)
+	}
+	for seed := uint64(1); r.Wide != nil && seed <= randomCases; seed++ {
+		visit(r.RandomWide(seed), seed)
 	}
 	if r.Draw == nil {
 		return

@@ -1,0 +1,109 @@
+package cpu
+
+import (
+	"fovea/device"
+	"fovea/kernels/vector"
+)
+
+// AddBias implements device.FullyConnected.
+func (d *Device) AddBias(y, x, b *device.Tensor) error {
+	if blocked(y, x) && !alike(y, x) {
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.AddBias(t[0], t[1], t[2]) }, y, x, b)
+	}
+	outer, channels, inner := device.Channels(x.Shape)
+	from, to, bias := floats(x), out(y), floats(b)
+	switch {
+	case blocked(x):
+		blocks := blocksOf(channels)
+		d.divide(outer*blocks, lanes*inner, func(worker, first, last int) {
+			added := (*[lanes]float32)(d.lane(worker, lanes))
+			for unit := first; unit < last; unit++ {
+				copy(added[:], bias[unit%blocks*lanes:])
+				at := unit * inner * lanes
+				d.vector.AddLanes(to[at:][:inner*lanes], from[at:], added)
+			}
+		})
+	case inner == 1:
+		d.divide(outer, channels, func(_, first, last int) {
+			for at := first * channels; at < last*channels; at += channels {
+				d.vector.Add(to[at:][:channels], from[at:], bias)
+			}
+		})
+	default:
+		d.divide(outer*channels, inner, func(_, first, last int) {
+			for row := first; row < last; row++ {
+				d.vector.Scale(to[row*inner:][:inner], from[row*inner:], 1, bias[row%channels])
+			}
+		})
+	}
+	return nil
+}
+
+// SumChannels implements device.FullyConnected. Partial sums are those of a channel's stretches of memory (a block's map, a
+// row-major map; for a matrix all of a column), and they are added in order.
+func (d *Device) SumChannels(db, dy *device.Tensor) error {
+	outer, channels, inner := device.Channels(dy.Shape)
+	to, from, blocks := out(db), floats(dy), blocksOf(channels)
+	stretches := outer
+	var sums []float64 // of each stretch, one for each channel
+	var width int
+	sumLanes := func(unit, at, rows, step, count int) {
+		part := (*[lanes]float64)(sums[unit*lanes:])
+		clear(part[:])
+		if rows > 0 {
+			d.vector.SumLanes(part, from[at:], rows, step, count)
+		}
+	}
+	switch {
+	case blocked(dy):
+		width = blocks * lanes
+		sums = d.partial(outer * width)
+		d.divide(outer*blocks, lanes*inner, func(_, first, last int) {
+			for unit := first; unit < last; unit++ {
+				sumLanes(unit, unit*inner*lanes, inner, lanes, min(lanes, channels-unit%blocks*lanes))
+			}
+		})
+	case inner == 1:
+		stretches, width = 1, blocks*lanes
+		sums = d.partial(width)
+		d.divide(blocks, lanes*outer, func(_, first, last int) {
+			for unit := first; unit < last; unit++ {
+				sumLanes(unit, unit*lanes, outer, channels, min(lanes, channels-unit*lanes))
+			}
+		})
+	default:
+		width = channels
+		sums = d.partial(outer * width)
+		d.divide(outer*channels, inner, func(_, first, last int) {
+			for row := first; row < last; row++ {
+				sums[row] = d.vector.Sum(from[row*inner:][:inner])
+			}
+		})
+	}
+	for c := range channels {
+		sum := 0.0
+		for n := range stretches {
+			sum += sums[n*width+c]
+		}
+		to[c] = float32(sum)
+	}
+	return nil
+}
+
+// A block's channels are a row of the kernels.
+var _ [lanes]float32 = [vector.Lanes]float32{}
+
+// total adds in float64, in four chains so that an addition need not wait for the one before.
+func total(x []float32) float64 {
+	var a, b, c, e float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += float64(x[0])
+		b += float64(x[1])
+		c += float64(x[2])
+		e += float64(x[3])
+	}
+	for _, v := range x {
+		a += float64(v)
+	}
+	return (a + b) + (c + e)
+}

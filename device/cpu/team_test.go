@@ -1,0 +1,92 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each unit is done once, by whoever, in the share that its number of units and of workers alone decides.
+func TestSplit(t *testing.T) {
+	for _, processors := range []int{1, runtime.NumCPU()} { // with one, the caller does what the others cannot begin
+		for _, size := range []int{1, 2, 3, 8} {
+			t.Run(fmt.Sprintf("%d processors, %d workers", processors, size), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+				team := newTeam(size)
+				defer team.dismiss()
+				for round := range 600 {
+					n := round % 12
+					done := make([]int, n) // no two shares meet in an element: the race detector watches
+					var busy [8]atomic.Bool
+					var shares atomic.Int64
+					team.split(n, func(worker, from, to int) {
+						require.True(t, busy[worker].CompareAndSwap(false, true), "worker %d has two shares at once", worker)
+						require.Equal(t, []int{n * worker / min(size, n), n * (worker + 1) / min(size, n)}, []int{from, to}, "share of worker %d of %d units", worker, n)
+						if round%50 == 0 {
+							time.Sleep(time.Duration(worker+round/50%2) * 50 * time.Microsecond) // now one is late, then another
+						}
+						for i := from; i < to; i++ {
+							done[i]++
+						}
+						shares.Add(1)
+						busy[worker].Store(false)
+					})
+					require.EqualValues(t, min(size, n), shares.Load(), "shares of %d units done when split returns", n)
+					for i, times := range done {
+						require.Equal(t, 1, times, "unit %d of %d, round %d", i, n, round)
+					}
+					if round%100 == 0 {
+						time.Sleep(200 * time.Microsecond) // the workers go to sleep
+					}
+				}
+			})
+		}
+	}
+}
+
+// The caller and a worker come for one share again and again; one of them gets it.
+func TestNoShareIsDoneTwice(t *testing.T) {
+	team := newTeam(2)
+	defer team.dismiss()
+	var shares atomic.Int64
+	do := func(int, int, int) { shares.Add(1) }
+	for round := range int64(200_000) {
+		if team.split(2, do); shares.Load() != 2*(round+1) {
+			t.Fatalf("round %d: %d shares done so far, expected %d", round, shares.Load(), 2*(round+1))
+		}
+	}
+}
+
+// Shares are done at the same time.
+func TestSplitIsParallel(t *testing.T) {
+	team := newTeam(2)
+	defer team.dismiss()
+	for range 20 {
+		var there [2]chan struct{}
+		for i := range there {
+			there[i] = make(chan struct{}, 1)
+		}
+		team.split(2, func(worker, _, _ int) {
+			there[worker] <- struct{}{}
+			select {
+			case <-there[1-worker]:
+			case <-time.After(10 * time.Second):
+				t.Errorf("worker %d waits for the other in vain", worker)
+			}
+		})
+	}
+}
+
+// BenchmarkSplit is what dividing costs when there is nothing to do.
+func BenchmarkSplit(b *testing.B) {
+	t := newTeam(2)
+	defer t.dismiss()
+	nothing := func(int, int, int) {}
+	for b.Loop() {
+		t.split(2, nothing)
+	}
+}
