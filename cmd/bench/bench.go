@@ -156,6 +156,9 @@ func (r *runner) warm() (err error) {
 func (r *runner) time() (float64, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	if _, err := block(r.dev, 1, r.step); err != nil { // after a pause nothing is in the caches, and workers sleep
+		return 0, err
+	}
 	seconds, err := block(r.dev, r.group, r.step)
 	runtime.ReadMemStats(&after)
 	r.heap += after.TotalAlloc - before.TotalAlloc

@@ -37,7 +37,7 @@ Usage: bench [flags]
 
 A training step is forward pass, cross-entropy, backward pass and update (SGD with momentum 0.9 and weight decay 5e-4;
 Adam for the MNIST networks), an inference step a forward pass, on one batch of random numbers that stays on the device.
---steps of them are timed, after some that are not; short ones in groups of at least 20 ms. Arithmetic is counted as that
+--steps of them are timed, after some that are not; short ones in groups of at least 50 ms. Arithmetic is counted as that
 of direct convolution, whatever a device does instead: 2 for a multiplication and its addition. Resident memory is the
 most at once in the timed steps.
 

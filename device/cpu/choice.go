@@ -52,9 +52,15 @@ func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 		run(g.rule())
 		return
 	}
+	place := passOf{pass, 0, *g}
+	if known, found := d.decided[place]; found {
+		run(known)
+		return
+	}
 	key := fmt.Sprintf("%s %d %dx%dx%d to %dx%dx%d, padding %d %d %d %d", pass, g.images, g.channels, g.height, g.width, g.maps, g.outHeight, g.outWidth,
 		g.Padding.Top, g.Padding.Bottom, g.Padding.Left, g.Padding.Right)
 	if known, found := d.choices.Find(key); found && (known.Algorithm == direct || known.Algorithm == winograd) {
+		d.decided[place] = known.Algorithm
 		run(known.Algorithm)
 		return
 	}
@@ -70,6 +76,14 @@ func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 		run(direct)
 	}
 	d.choices.Keep(key, best)
+	d.decided[place] = best.Algorithm
+}
+
+// passOf is one pass of a convolution, and of that one phase.
+type passOf struct {
+	pass  string
+	phase int
+	g     geometry
 }
 
 // shorter is the shorter of a time in milliseconds (0: none yet) and that of work.

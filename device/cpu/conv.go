@@ -80,18 +80,19 @@ func (g *geometry) rim() rim {
 func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue) {
 	from := d.surrounded(x, g.rim())
 	defer d.giveBack(from)
-	var places []int
-	for r := range g.rows {
-		for c := range g.cols {
-			places = append(places, r*g.Dilation[0]*from.row+c*g.Dilation[1]*lanes)
+	read := d.reading(passOf{"forward", 0, *g}, func() reading {
+		var places []int
+		for r := range g.rows {
+			for c := range g.cols {
+				places = append(places, r*g.Dilation[0]*from.row+c*g.Dilation[1]*lanes)
+			}
 		}
-	}
-	taps, order := tapsOfBlocks(g.channels, places, from.block, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
-	order.out = g.taps
+		return tapsOfBlocks(g.channels, places, from.block, g.taps, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
+	})
 	for group := range g.Groups {
-		weights, kept := d.packed(w, e.fold, formKey{pass: "forward", group: group}, group*g.maps, g.maps, order)
+		weights, kept := d.packed(w, e.fold, formKey{pass: "forward", group: group}, group*g.maps, g.maps, read.order)
 		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
-			taps: taps, rowsOfWeights: len(order.rows), w: weights.data, relu: e.relu}
+			taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, relu: e.relu}
 		if e.bias != nil {
 			run.bias = wholePanels(e.bias[group*g.maps:][:g.maps], g.maps)
 		}
@@ -104,10 +105,28 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 	}
 }
 
-// tapsOfBlocks lists the places of a window for every block of input channels, and with index the weights that go with them.
-func tapsOfBlocks(channels int, places []int, block int, index func(channel, tap int) int) (*tiles.Taps, weightOrder) {
+// reading is what a sweep reads for each pixel, and the order of the weights that go with it.
+type reading struct {
+	taps  *tiles.Taps
+	order weightOrder
+}
+
+// reading makes one at the first of its convolutions.
+func (d *Device) reading(of passOf, build func() reading) reading {
+	of.g.images = 0
+	r, known := d.reads[of]
+	if !known {
+		r = build()
+		d.reads[of] = r
+	}
+	return r
+}
+
+// tapsOfBlocks lists the places of a window for every block of input channels. Output channel o's weight for a channel and
+// tap is element o*out + index.
+func tapsOfBlocks(channels int, places []int, block, out int, index func(channel, tap int) int) reading {
 	var full, tail []int
-	var order weightOrder
+	order := weightOrder{out: out}
 	for first := 0; first < channels; first += lanes {
 		count := min(lanes, channels-first)
 		for tap, place := range places {
@@ -121,7 +140,7 @@ func tapsOfBlocks(channels int, places []int, block int, index func(channel, tap
 			}
 		}
 	}
-	return tiles.NewTaps(full, tail, lanes, channels%lanes), order
+	return reading{tiles.NewTaps(full, tail, lanes, channels%lanes), order}
 }
 
 // toOutput fills in where a sweep writes.
@@ -145,17 +164,20 @@ func (s *sweep) asOneLine() {
 func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
 	from := d.sideBySide(x, g.rim())
 	defer d.giveBack(from)
-	places, size, index := g.tapsOfPicture(from)
-	order := weightOrder{out: g.taps}
-	for tap := range places {
-		for i := range size {
-			order.rows = append(order.rows, index(i, tap))
+	read := d.reading(passOf{"picture", 0, *g}, func() reading {
+		places, size, index := g.tapsOfPicture(from)
+		order := weightOrder{out: g.taps}
+		for tap := range places {
+			for i := range size {
+				order.rows = append(order.rows, index(i, tap))
+			}
 		}
-	}
-	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, order)
+		return reading{tiles.NewTaps(places, nil, size, 0), order}
+	})
+	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, read.order)
 	defer d.doneWith(weights, kept)
 	run := &sweep{x: from.data, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * from.step,
-		taps: tiles.NewTaps(places, nil, size, 0), rowsOfWeights: len(order.rows), w: weights.data, bias: wholePanels(e.bias, g.maps), relu: e.relu}
+		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholePanels(e.bias, g.maps), relu: e.relu}
 	g.toOutput(run, y, e.add, 0)
 	d.run(run)
 }

@@ -44,6 +44,8 @@ type Device struct {
 	stats  device.Stats
 
 	choices *measured.File[chosen] // of algorithms, see choice.go
+	decided map[passOf]algorithm   // what was found there or measured
+	reads   map[passOf]reading     // see conv.go
 	exact   bool                   // choose by rule, not by measuring
 	force   algorithm              // in tests: choose this one
 }
@@ -62,7 +64,7 @@ func New(threads int) (*Device, error) {
 	}
 	kernel := gemm.For(set)
 	d := &Device{set: set, tiles: tiles.For(set), vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads),
-		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", processor(set))}
+		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", processor(set)), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}}
 	for i := range d.spaces {
 		d.spaces[i] = kernel.NewWorkspace(func(n int) []float32 { return d.floats.get(n, &d.stats).data })
 	}

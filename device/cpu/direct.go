@@ -50,7 +50,7 @@ func (d *Device) run(s *sweep) {
 	}
 	strips := (s.rows + strip - 1) / strip
 	perChunk := s.images * strips
-	d.divide(perChunk*panels, s.rowsOfWeights*panel*s.cols*strip, func(_, from, to int) {
+	d.team.share(perChunk*panels, func(_, from, to int) {
 		p := &tiles.Product{X: s.x, Y: s.y, Add: s.add, Taps: s.taps, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock, ReLU: s.relu}
 		for unit := from; unit < to; unit++ {
 			first := unit / (perChunk * chunk) * chunk
@@ -133,6 +133,12 @@ func (d *Device) sideBySide(x *device.Tensor, r rim) source {
 			if r != (rim{}) {
 				clear(to)
 			}
+			if channels == 3 {
+				for row := range height {
+					interleave(to[((r.top+row)*wide+r.left)*3:][:3*width], from[(n*3*height+row)*width:], height*width)
+				}
+				continue
+			}
 			for c := range channels {
 				for row := range height {
 					at := ((r.top+row)*wide+r.left)*channels + c
@@ -146,6 +152,16 @@ func (d *Device) sideBySide(x *device.Tensor, r rim) source {
 	})
 	clear(s.data[x.Shape[0]*s.image:])
 	return s
+}
+
+// interleave puts three rows, plane apart, side by side.
+func interleave(to, from []float32, plane int) {
+	n := len(to) / 3
+	red, green, blue := from[:n], from[plane:][:n], from[2*plane:][:n]
+	for i, v := range red {
+		pixel := to[3*i:][:3]
+		pixel[0], pixel[1], pixel[2] = v, green[i], blue[i]
+	}
 }
 
 func (d *Device) giveBack(s source) {

@@ -52,22 +52,24 @@ func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
 	plane := g.height * g.width * lanes
 	for i, down := range rows {
 		for j, across := range cols {
-			var places, numbers []int
-			for m, a := range down.taps {
-				for n, b := range across.taps {
-					places = append(places, (r.top+down.base-down.off[m])*from.row+(r.left+across.base-across.off[n])*lanes)
-					numbers = append(numbers, a*g.cols+b)
+			number := i*len(cols) + j
+			read := d.reading(passOf{"data", number, *g}, func() reading {
+				var places, numbers []int
+				for m, a := range down.taps {
+					for n, b := range across.taps {
+						places = append(places, (r.top+down.base-down.off[m])*from.row+(r.left+across.base-across.off[n])*lanes)
+						numbers = append(numbers, a*g.cols+b)
+					}
 				}
-			}
-			taps, order := tapsOfBlocks(g.maps, places, from.block, func(channel, tap int) int { return channel*g.taps + numbers[tap] })
-			order.out = g.rows * g.cols
+				return tapsOfBlocks(g.maps, places, from.block, g.rows*g.cols, func(channel, tap int) int { return channel*g.taps + numbers[tap] })
+			})
 			for group := range g.Groups {
-				weights, kept := d.packed(w, nil, formKey{pass: "data", group: group, phase: i*len(cols) + j}, group*g.maps, g.channels, order)
+				weights, kept := d.packed(w, nil, formKey{pass: "data", group: group, phase: number}, group*g.maps, g.channels, read.order)
 				run := &sweep{x: from.data, xFirst: group * g.maps / lanes * from.block, xImage: from.image, xRow: from.row, xStep: lanes,
 					y: out(dx), yFirst: group*g.channels/lanes*plane + (down.first*g.width+across.first)*lanes, yImage: blocksOf(dx.Shape[1]) * plane, yBlock: plane,
 					yRow: g.Stride[0] * g.width * lanes, yStep: g.Stride[1] * lanes,
 					images: g.images, rows: down.count, cols: across.count, pixels: down.count * across.count, maps: g.channels,
-					taps: taps, rowsOfWeights: len(order.rows), w: weights.data}
+					taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data}
 				if g.pointwise() {
 					run.asOneLine()
 				}

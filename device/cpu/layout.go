@@ -30,7 +30,10 @@ func (d *Device) NewActivation(shape tensor.Shape) (*device.Tensor, error) {
 	if err := device.CheckShape(shape); err != nil {
 		return nil, err
 	}
-	handle := d.floats.get(shape[0]*blocksOf(shape[1])*shape[2]*shape[3]*lanes, &d.stats)
+	handle, err := d.floats.try(shape[0]*blocksOf(shape[1])*shape[2]*shape[3]*lanes, &d.stats)
+	if err != nil {
+		return nil, err
+	}
 	handle.blocked = true
 	return d.live(shape, tensor.Float32, handle), nil
 }

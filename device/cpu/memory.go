@@ -142,8 +142,9 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 			}
 		case []float64:
 			if len(from) == len(to.data) {
+				elements := out(dst)
 				for i, v := range from {
-					out(dst)[i] = float32(v)
+					elements[i] = float32(v)
 				}
 				return nil
 			}

@@ -79,7 +79,7 @@ func (s *sleeper) wake() {
 
 // spinTime is how long to look before sleeping: longer than most of the gaps between two operations of a step, and than most
 // differences between two workers' shares.
-const spinTime = 30 * time.Microsecond
+const spinTime = 200 * time.Microsecond
 
 func newTeam(size int) *team {
 	t := &team{size: size, spin: spinTime, workers: make([]*worker, size), done: newSleeper()}
@@ -127,6 +127,21 @@ func (t *team) split(n int, do func(worker, from, to int)) {
 		t.done.wait(t.spin, func() bool { return t.pending.Load() == 0 })
 	}
 }
+
+// share is split in more parts than workers, each taken by the next worker that has time: for work in whose way others on
+// the machine often stand. What a part computes does not depend on who takes it.
+func (t *team) share(n int, do func(worker, from, to int)) {
+	parts := min(n, partsPerWorker*t.size)
+	var next atomic.Int64
+	t.split(min(parts, t.size), func(worker, _, _ int) {
+		for part := int(next.Add(1)) - 1; part < parts; part = int(next.Add(1)) - 1 {
+			do(worker, n*part/parts, n*(part+1)/parts)
+		}
+	})
+}
+
+// partsPerWorker keeps the workers' last parts short, and the parts long enough to find each other's data in the caches.
+const partsPerWorker = 4
 
 func (w *worker) hand(from, to int, do func(worker, from, to int)) {
 	w.from, w.to, w.do = from, to, do

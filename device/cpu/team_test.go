@@ -53,8 +53,15 @@ func TestNoShareIsDoneTwice(t *testing.T) {
 	team := newTeam(2)
 	defer team.dismiss()
 	var shares atomic.Int64
-	do := func(int, int, int) { shares.Add(1) }
+	var late int
+	do := func(worker, _, _ int) {
+		for range (1 - worker) * late { // so that the two come now earlier, now later than each other
+			pause()
+		}
+		shares.Add(1)
+	}
 	for round := range int64(200_000) {
+		late = int(round % 7)
 		if team.split(2, do); shares.Load() != 2*(round+1) {
 			t.Fatalf("round %d: %d shares done so far, expected %d", round, shares.Load(), 2*(round+1))
 		}

@@ -101,8 +101,12 @@ func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 	room := d.floats.get(min(d.team.size, groups*blocks)*(windows+pixels+sums), &d.stats)
 	defer d.floats.put(room)
 	c.readyEpilogues()
-	k := transforms.For(d.set)
-	d.team.split(groups*blocks, func(worker, from, to int) {
+	share := d.team.split
+	if blocks >= 4*partsPerWorker*d.team.size { // so many that windows may be made again for each part
+		share = d.team.share
+	}
+	share(groups*blocks, func(worker, from, to int) {
+		k := transforms.For(d.set)
 		memory := room.data[worker*(windows+pixels+sums):]
 		u := memory[:windows]
 		v, m := newCoefficients(memory[windows:][:pixels], p.tiles), newCoefficients(memory[windows+pixels:][:sums], p.tiles)

@@ -31,8 +31,8 @@ func (d *Device) winogradWeights(c *tiling, p winogradPlan, x, dy, dw []float32)
 	each := windows + pixels + gradients + turned
 	room := d.floats.get(min(d.team.size, units)*each, &d.stats)
 	defer d.floats.put(room)
-	k := transforms.For(d.set)
 	d.team.split(units, func(worker, from, to int) {
+		k := transforms.For(d.set)
 		memory := room.data[worker*each:][:each]
 		du, memory := memory[:windows], memory[windows:]
 		v, memory := newCoefficients(memory[:pixels], p.tiles), memory[pixels:]

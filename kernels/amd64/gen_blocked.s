@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func ProductAVX512x7x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x7x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -85,15 +85,35 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R12
-	ADDQ (AX), R12
-	MOVQ (DX), R13
-	ADDQ 8(AX), R13
-	MOVQ SI, R14
+	MOVQ       (DX), R12
+	ADDQ       (AX), R12
+	MOVQ       (DX), R13
+	ADDQ       8(AX), R13
+	MOVQ       8(DX), R14
+	ADDQ       (AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	PREFETCHT0 (R14)(R10*2)
+	MOVQ       8(DX), R14
+	ADDQ       8(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	PREFETCHT0 (R14)(R10*2)
+	MOVQ       SI, R14
 
 channels:
 	VMOVUPS      (CX), Z28
 	VMOVUPS      64(CX), Z29
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R12), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -262,7 +282,7 @@ store:
 	RET
 
 // func ProductAVX512x7x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x7x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -314,14 +334,33 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R12
-	ADDQ (AX), R12
-	MOVQ (DX), R13
-	ADDQ 8(AX), R13
-	MOVQ SI, R14
+	MOVQ       (DX), R12
+	ADDQ       (AX), R12
+	MOVQ       (DX), R13
+	ADDQ       8(AX), R13
+	MOVQ       8(DX), R14
+	ADDQ       (AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	PREFETCHT0 (R14)(R10*2)
+	MOVQ       8(DX), R14
+	ADDQ       8(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	PREFETCHT0 (R14)(R10*2)
+	MOVQ       SI, R14
 
 channels:
 	VMOVUPS      (CX), Z14
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R12), Z15
 	VFMADD231PS  Z14, Z15, Z0
 	VBROADCASTSS (R12)(R9*1), Z15
@@ -430,7 +469,7 @@ store:
 	RET
 
 // func ProductAVX512x6x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x6x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -502,15 +541,33 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R12
-	ADDQ (AX), R12
-	MOVQ (DX), R13
-	ADDQ 8(AX), R13
-	MOVQ SI, R14
+	MOVQ       (DX), R12
+	ADDQ       (AX), R12
+	MOVQ       (DX), R13
+	ADDQ       8(AX), R13
+	MOVQ       8(DX), R14
+	ADDQ       (AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	MOVQ       8(DX), R14
+	ADDQ       8(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	MOVQ       SI, R14
 
 channels:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -661,7 +718,7 @@ store:
 	RET
 
 // func ProductAVX512x6x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x6x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -709,14 +766,31 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R12
-	ADDQ (AX), R12
-	MOVQ (DX), R13
-	ADDQ 8(AX), R13
-	MOVQ SI, R14
+	MOVQ       (DX), R12
+	ADDQ       (AX), R12
+	MOVQ       (DX), R13
+	ADDQ       8(AX), R13
+	MOVQ       8(DX), R14
+	ADDQ       (AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	MOVQ       8(DX), R14
+	ADDQ       8(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(R9*1)
+	PREFETCHT0 (R14)(R9*2)
+	PREFETCHT0 (R14)(R10*1)
+	PREFETCHT0 (R14)(R9*4)
+	PREFETCHT0 (R14)(R11*1)
+	MOVQ       SI, R14
 
 channels:
 	VMOVUPS      (CX), Z12
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R12), Z13
 	VFMADD231PS  Z12, Z13, Z0
 	VBROADCASTSS (R12)(R9*1), Z13
@@ -815,7 +889,7 @@ store:
 	RET
 
 // func ProductAVX512x5x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x5x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -878,15 +952,31 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R11
-	ADDQ (AX), R11
-	MOVQ (DX), R12
-	ADDQ 8(AX), R12
-	MOVQ SI, R13
+	MOVQ       (DX), R11
+	ADDQ       (AX), R11
+	MOVQ       (DX), R12
+	ADDQ       8(AX), R12
+	MOVQ       8(DX), R13
+	ADDQ       (AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	PREFETCHT0 (R13)(R9*4)
+	MOVQ       8(DX), R13
+	ADDQ       8(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	PREFETCHT0 (R13)(R9*4)
+	MOVQ       SI, R13
 
 channels:
 	VMOVUPS      (CX), Z20
 	VMOVUPS      64(CX), Z21
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R11), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -1018,7 +1108,7 @@ store:
 	RET
 
 // func ProductAVX512x5x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x5x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1061,14 +1151,29 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R11
-	ADDQ (AX), R11
-	MOVQ (DX), R12
-	ADDQ 8(AX), R12
-	MOVQ SI, R13
+	MOVQ       (DX), R11
+	ADDQ       (AX), R11
+	MOVQ       (DX), R12
+	ADDQ       8(AX), R12
+	MOVQ       8(DX), R13
+	ADDQ       (AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	PREFETCHT0 (R13)(R9*4)
+	MOVQ       8(DX), R13
+	ADDQ       8(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	PREFETCHT0 (R13)(R9*4)
+	MOVQ       SI, R13
 
 channels:
 	VMOVUPS      (CX), Z10
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R11), Z11
 	VFMADD231PS  Z10, Z11, Z0
 	VBROADCASTSS (R11)(R9*1), Z11
@@ -1156,7 +1261,7 @@ store:
 	RET
 
 // func ProductAVX512x4x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x4x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1211,15 +1316,29 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R11
-	ADDQ (AX), R11
-	MOVQ (DX), R12
-	ADDQ 8(AX), R12
-	MOVQ SI, R13
+	MOVQ       (DX), R11
+	ADDQ       (AX), R11
+	MOVQ       (DX), R12
+	ADDQ       8(AX), R12
+	MOVQ       8(DX), R13
+	ADDQ       (AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	MOVQ       8(DX), R13
+	ADDQ       8(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	MOVQ       SI, R13
 
 channels:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R11), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -1333,7 +1452,7 @@ store:
 	RET
 
 // func ProductAVX512x4x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x4x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1372,14 +1491,27 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R11
-	ADDQ (AX), R11
-	MOVQ (DX), R12
-	ADDQ 8(AX), R12
-	MOVQ SI, R13
+	MOVQ       (DX), R11
+	ADDQ       (AX), R11
+	MOVQ       (DX), R12
+	ADDQ       8(AX), R12
+	MOVQ       8(DX), R13
+	ADDQ       (AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	MOVQ       8(DX), R13
+	ADDQ       8(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R9*1)
+	PREFETCHT0 (R13)(R9*2)
+	PREFETCHT0 (R13)(R10*1)
+	MOVQ       SI, R13
 
 channels:
 	VMOVUPS      (CX), Z8
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R11), Z9
 	VFMADD231PS  Z8, Z9, Z0
 	VBROADCASTSS (R11)(R9*1), Z9
@@ -1457,7 +1589,7 @@ store:
 	RET
 
 // func ProductAVX512x3x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x3x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1503,15 +1635,27 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Z12
 	VMOVUPS      64(CX), Z13
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R10), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -1606,7 +1750,7 @@ store:
 	RET
 
 // func ProductAVX512x3x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x3x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1640,14 +1784,25 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Z6
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R10), Z7
 	VFMADD231PS  Z6, Z7, Z0
 	VBROADCASTSS (R10)(R9*1), Z7
@@ -1714,7 +1869,7 @@ store:
 	RET
 
 // func ProductAVX512x2x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x2x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1752,15 +1907,25 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      64(CX), Z9
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R10), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1837,7 +2002,7 @@ store:
 	RET
 
 // func ProductAVX512x2x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x2x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1867,14 +2032,23 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Z4
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R10), Z5
 	VFMADD231PS  Z4, Z5, Z0
 	VBROADCASTSS (R10)(R9*1), Z5
@@ -1931,7 +2105,7 @@ store:
 	RET
 
 // func ProductAVX512x1x2(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x1x2(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -1961,15 +2135,23 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R9
-	ADDQ (AX), R9
-	MOVQ (DX), R10
-	ADDQ 8(AX), R10
-	MOVQ SI, R11
+	MOVQ       (DX), R9
+	ADDQ       (AX), R9
+	MOVQ       (DX), R10
+	ADDQ       8(AX), R10
+	MOVQ       8(DX), R11
+	ADDQ       (AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       8(DX), R11
+	ADDQ       8(AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       SI, R11
 
 channels:
 	VMOVUPS      (CX), Z4
 	VMOVUPS      64(CX), Z5
+	PREFETCHT0   4096(CX)
+	PREFETCHT0   4160(CX)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -2028,7 +2210,7 @@ store:
 	RET
 
 // func ProductAVX512x1x1(product *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·ProductAVX512x1x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -2054,14 +2236,21 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R9
-	ADDQ (AX), R9
-	MOVQ (DX), R10
-	ADDQ 8(AX), R10
-	MOVQ SI, R11
+	MOVQ       (DX), R9
+	ADDQ       (AX), R9
+	MOVQ       (DX), R10
+	ADDQ       8(AX), R10
+	MOVQ       8(DX), R11
+	ADDQ       (AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       8(DX), R11
+	ADDQ       8(AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       SI, R11
 
 channels:
 	VMOVUPS      (CX), Z2
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z2, Z3, Z0
 	VBROADCASTSS (R10), Z3
@@ -2108,7 +2297,7 @@ store:
 	RET
 
 // func ProductAVX2x3x1(product *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·ProductAVX2x3x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -2154,15 +2343,26 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R10), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -2253,7 +2453,7 @@ store:
 	RET
 
 // func ProductAVX2x2x1(product *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·ProductAVX2x2x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -2291,15 +2491,24 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R10
-	ADDQ (AX), R10
-	MOVQ (DX), R11
-	ADDQ 8(AX), R11
-	MOVQ SI, R12
+	MOVQ       (DX), R10
+	ADDQ       (AX), R10
+	MOVQ       (DX), R11
+	ADDQ       8(AX), R11
+	MOVQ       8(DX), R12
+	ADDQ       (AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       8(DX), R12
+	ADDQ       8(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	MOVQ       SI, R12
 
 channels:
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -2372,7 +2581,7 @@ store:
 	RET
 
 // func ProductAVX2x1x1(product *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·ProductAVX2x1x1(SB), NOSPLIT, $0-8
 	MOVQ    product+0(FP), AX
 	MOVQ    56(AX), CX
@@ -2402,15 +2611,22 @@ begin:
 	JE    tail
 
 taps:
-	MOVQ (DX), R9
-	ADDQ (AX), R9
-	MOVQ (DX), R10
-	ADDQ 8(AX), R10
-	MOVQ SI, R11
+	MOVQ       (DX), R9
+	ADDQ       (AX), R9
+	MOVQ       (DX), R10
+	ADDQ       8(AX), R10
+	MOVQ       8(DX), R11
+	ADDQ       (AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       8(DX), R11
+	ADDQ       8(AX), R11
+	PREFETCHT0 (R11)
+	MOVQ       SI, R11
 
 channels:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
+	PREFETCHT0   4096(CX)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1

@@ -13,7 +13,7 @@ type Product struct {
 	Y0, Y1                 *float32
 	Add0, Add1             *float32 // what is added, in steps of y; nil for nothing
 	Bias                   *float32 // nil for 0
-	Offsets                *int     // of the taps from a pixel
+	Offsets                *int     // of the taps from a pixel, and one more that is only looked at
 	Taps, Channels         int      // first so many taps of so many channels each (at least one),
 	TailTaps, TailChannels int      // then so many of others
 	XStep, YStep           int

@@ -41,6 +41,9 @@ func (t *Taps) set(full, channels, tailChannels int) {
 		}
 		t.least, t.most = min(t.least, o), max(t.most, o+n)
 	}
+	if n := len(t.bytes); n > 0 {
+		t.bytes = append(t.bytes, t.bytes[n-1]) // the assembly looks one ahead
+	}
 }
 
 // Product is the computation of one or two blocks of output channels:

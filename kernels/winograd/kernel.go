@@ -27,14 +27,20 @@ type Kernel struct {
 	output                func(tiles int, y []float32, row int, m []float32, stride int, epilogue *Epilogue, add []float32)
 	weights               func(count int, u []float32, stride, step int, w []float32, first, lane, tap, next, lanes int)
 	weightsGradient       func(count int, dw, u []float32, stride, step int)
+
+	inside [2 * (Tile + 2)]uint32 // which rows and columns of a tile are in the map
+	pixels [Tile * Tile * Lanes]float32
 }
 
 var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, input: genericInput, gradient: genericGradient,
 	rimInput: genericRimInput, rimGradient: genericRimGradient, output: genericOutput, weights: genericWeights,
 	weightsGradient: genericWeightsGradient}}
 
-// For returns the transforms for an instruction set that this machine has.
-func For(set isa.Set) *Kernel { return kernels[set] }
+// For returns the transforms for an instruction set that this machine has, for one goroutine.
+func For(set isa.Set) *Kernel {
+	k := *kernels[set]
+	return &k
+}
 
 // Map is a block of channels of one image: pixel (h, w) is Data[(h*Width+w)*Lanes:][:Lanes].
 type Map struct {
@@ -45,16 +51,16 @@ type Map struct {
 // Input transforms a row of tiles of 6x6 pixels, B^T d B. Tile t begins at row top and column left+4*t, and pixels outside of
 // the map are 0. Its coefficient i goes to v[i*stride+t*Lanes:].
 func (k *Kernel) Input(v []float32, stride int, x Map, top, left, tiles int) {
-	x.toTiles(v, stride, top, left, tiles, Tile+2, k.input, k.rimInput)
+	x.toTiles(v, stride, top, left, tiles, Tile+2, k.input, k.rimInput, &k.inside)
 }
 
 // Gradient transforms a row of tiles of 4x4 pixels in the same way, A dy A^T: the transpose of Output.
 func (k *Kernel) Gradient(v []float32, stride int, dy Map, top, left, tiles int) {
-	dy.toTiles(v, stride, top, left, tiles, Tile, k.gradient, k.rimGradient)
+	dy.toTiles(v, stride, top, left, tiles, Tile, k.gradient, k.rimGradient, &k.inside)
 }
 
 func (x Map) toTiles(v []float32, stride, top, left, tiles, size int, inner func(tiles int, v []float32, stride int, x []float32, row int),
-	rim func(v []float32, stride int, x []float32, offset, row int, inside *[12]uint32)) {
+	rim func(v []float32, stride int, x []float32, offset, row int, inside *[12]uint32), inside *[12]uint32) {
 	if tiles <= 0 {
 		return
 	}
@@ -70,7 +76,6 @@ func (x Map) toTiles(v []float32, stride, top, left, tiles, size int, inner func
 		at := (top*x.Width + left + first*Tile) * Lanes
 		inner(last-first, v[first*Lanes:], stride, x.Data[at:at+((size-1)*x.Width+(last-first-1)*Tile+size)*Lanes], row)
 	}
-	var inside [12]uint32
 	for i := range size {
 		inside[i] = all(top+i >= 0 && top+i < x.Height)
 	}
@@ -82,7 +87,7 @@ func (x Map) toTiles(v []float32, stride, top, left, tiles, size int, inner func
 		for j := range size {
 			inside[6+j] = all(column+j >= 0 && column+j < x.Width)
 		}
-		rim(v[t*Lanes:], stride, x.Data, (top*x.Width+column)*Lanes, row, &inside)
+		rim(v[t*Lanes:], stride, x.Data, (top*x.Width+column)*Lanes, row, inside)
 	}
 }
 
@@ -134,18 +139,18 @@ func (k *Kernel) Output(y Map, top, left, tiles int, m []float32, stride int, e 
 		}
 		k.output(whole, y.Data[at:], row, m, stride, e, other)
 	}
-	var pixels [Tile * Tile * Lanes]float32
+	pixels := k.pixels[:]
 	var other []float32
 	for t := whole; t < tiles; t++ {
 		line := at + t*Tile*Lanes
 		high, wide := min(Tile, y.Height-top), min(Tile, y.Width-left-t*Tile)*Lanes
 		if add != nil {
-			other = pixels[:]
+			other = pixels
 			for i := range high {
 				copy(other[i*Tile*Lanes:], add[line+i*row:][:wide])
 			}
 		}
-		k.output(1, pixels[:], Tile*Lanes, m[t*Lanes:], stride, e, other)
+		k.output(1, pixels, Tile*Lanes, m[t*Lanes:], stride, e, other)
 		for i := range high {
 			copy(y.Data[line+i*row:][:wide], pixels[i*Tile*Lanes:])
 		}

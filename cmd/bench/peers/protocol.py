@@ -1,5 +1,5 @@
-"""A peer of cmd/bench: it says which modules it lacks, prepares the job that comes on standard input, and then runs as
-many steps as each further line says. Every answer is a line of JSON on standard output."""
+"""A peer of cmd/bench: it says which modules it lacks, prepares the job that comes on standard input, and then times as
+many steps as each further line says, after one that it does not time. Every answer is a line of JSON on standard output."""
 import importlib.util
 import json
 import os
@@ -40,6 +40,7 @@ def serve(modules, prepare):
         forget_peak()
         answer(version=version, parameters=parameters)
         for line in iter(sys.stdin.readline, ""):
+            run(1)  # after a pause nothing is in the caches, and workers sleep
             begin = time.perf_counter()
             run(int(line))
             answer(seconds=time.perf_counter() - begin)

@@ -119,6 +119,10 @@ func field(args reg.Register, i int) reg.GPVirtual {
 	return r
 }
 
+// weightsAhead is how far ahead weights are fetched, in bytes: large weights meet a few tiles only, so most of their way is
+// that from memory, and the processor's own prefetching ends at every page.
+const weightsAhead = 4096
+
 func product(set string, run, blocks int) {
 	name := fmt.Sprintf("Product%sx%dx%d", set, run, blocks)
 	v := newVectors(set, blocks)
@@ -161,10 +165,23 @@ func product(set string, run, blocks int) {
 		MOVQ(Mem{Base: tap}, x[k])
 		ADDQ(Mem{Base: args, Disp: 8 * k}, x[k])
 	}
+	for k := range x { // what the next tap reads; after the last there is one more offset
+		next := GP64()
+		MOVQ(Mem{Base: tap, Disp: 8}, next)
+		ADDQ(Mem{Base: args, Disp: 8 * k}, next)
+		for i := range run {
+			m := at.at(i)
+			m.Base = next
+			PREFETCHT0(m)
+		}
+	}
 	MOVQ(channels, c)
 	Label("channels")
 	for j, r := range right {
 		VMOVUPS(Mem{Base: w, Disp: v.bytes * j}, r)
+	}
+	for at := 0; at < blocks*64; at += 64 {
+		PREFETCHT0(Mem{Base: w, Disp: weightsAhead + at})
 	}
 	for i := range sums {
 		m := at.at(i % run)
