@@ -10,8 +10,15 @@ import (
 // relu is max(0, x). Its slope can be told from its result as well as from x, so x need not be kept.
 var relu = device.ActivationSpec{Kind: device.ReLU}
 
-// beforeReLU hands backward the gradient of what went into a ReLU whose result was y.
+// beforeReLU hands backward the gradient of what went into a ReLU whose result was y. It takes the place of dy where nobody
+// else sees that.
 func (t *Tape) beforeReLU(y *Value, dy *device.Tensor, backward func(dz *device.Tensor) error) error {
+	if dy.Exclusive() && !y.keep {
+		if err := t.dev.ActivateBackward(dy, dy, y.data, y.data, relu); err != nil {
+			return err
+		}
+		return backward(dy)
+	}
 	dz, err := t.room(dy.Shape, false)
 	if err != nil {
 		return err

@@ -162,7 +162,7 @@ func (s *sweep) asOneLine() {
 // convolvePicture is convolve of a picture of few channels. With its channels side by side what a row of the window covers
 // is one piece of memory, and so one tap of cols*channels numbers.
 func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
-	from := d.sideBySide(x, g.rim())
+	from := d.sideBySide(g, x)
 	defer d.giveBack(from)
 	read := d.reading(passOf{"picture", 0, *g}, func() reading {
 		places, size, index := g.tapsOfPicture(from)
@@ -176,7 +176,7 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 	})
 	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, read.order)
 	defer d.doneWith(weights, kept)
-	run := &sweep{x: from.data, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * from.step,
+	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step,
 		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholePanels(e.bias, g.maps), relu: e.relu}
 	g.toOutput(run, y, e.add, 0)
 	d.run(run)
@@ -186,6 +186,11 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 // has, and which weight goes with a number.
 func (g *geometry) tapsOfPicture(from source) (places []int, size int, index func(i, tap int) int) {
 	plane := g.rows * g.cols
+	if from.stacked {
+		return []int{0}, plane * g.channels, func(i, _ int) int {
+			return i%g.channels*plane + i/g.channels%g.rows*g.cols + i/g.channels/g.rows
+		}
+	}
 	if g.Dilation[1] == 1 {
 		for r := range g.rows {
 			places = append(places, r*g.Dilation[0]*from.row)

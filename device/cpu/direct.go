@@ -84,6 +84,8 @@ func (s *sweep) strip(k *tiles.Kernel, p *tiles.Product, number, image, from, to
 type source struct {
 	data                    []float32
 	image, block, row, step int
+	down                    int              // of a picture: from what an output row reads to what the next one does
+	stacked                 bool             // of a picture: see there
 	room                    *buffer[float32] // to be given back, if the data are a copy
 }
 
@@ -119,38 +121,90 @@ func (d *Device) surrounded(x *device.Tensor, r rim) source {
 
 // sideBySide is a row-major picture of few channels, its channels side by side (NHWC), with zeros around, and some more
 // at the end that a kernel may read but not use.
-func (d *Device) sideBySide(x *device.Tensor, r rim) source {
-	const spare = 4 * lanes
-	channels, height, width := x.Shape[1], x.Shape[2], x.Shape[3]
+func (d *Device) sideBySide(g *geometry, x *device.Tensor) source {
+	if g.stacks() {
+		return d.stack(g, x)
+	}
+	r, channels, height, width := g.rim(), x.Shape[1], x.Shape[2], x.Shape[3]
 	tall, wide := r.top+height+r.bottom, r.left+width+r.right
-	s := source{image: tall * wide * channels, row: wide * channels, step: channels}
-	s.room = d.floats.get(x.Shape[0]*s.image+spare, &d.stats)
-	s.data = s.room.data
+	s := d.picture(g.images, tall, wide*channels)
+	s.step, s.down = channels, g.Stride[0]*s.row
 	from := floats(x)
-	d.divide(x.Shape[0], tall*wide*channels, func(_, first, last int) {
+	d.divide(g.images, s.image, func(_, first, last int) {
 		for n := first; n < last; n++ {
 			to := s.data[n*s.image:][:s.image]
 			if r != (rim{}) {
 				clear(to)
 			}
-			if channels == 3 {
-				for row := range height {
-					interleave(to[((r.top+row)*wide+r.left)*3:][:3*width], from[(n*3*height+row)*width:], height*width)
+			for row := range height {
+				line := to[(r.top+row)*s.row+r.left*channels:][:channels*width]
+				if channels == 3 {
+					interleave(line, from[(n*3*height+row)*width:], height*width)
+					continue
 				}
-				continue
-			}
-			for c := range channels {
-				for row := range height {
-					at := ((r.top+row)*wide+r.left)*channels + c
+				for c := range channels {
+					at := c
 					for _, v := range from[((n*channels+c)*height+row)*width:][:width] {
-						to[at] = v
+						line[at] = v
 						at += channels
 					}
 				}
 			}
 		}
 	})
-	clear(s.data[x.Shape[0]*s.image:])
+	return s
+}
+
+// picture makes room for one.
+func (d *Device) picture(images, rows, row int) source {
+	const spare = 4 * lanes
+	s := source{image: rows * row, row: row}
+	s.room = d.floats.get(images*s.image+spare, &d.stats)
+	s.data = s.room.data
+	clear(s.data[images*s.image:])
+	return s
+}
+
+// stackable is the most float32s of a picture whose rows are stacked.
+const stackable = 1 << 22
+
+// stacks says that a picture is small enough to have the rows of the windows stacked, see stack: what is copied R times is
+// read more quickly when a row of a window is but a few numbers.
+func (g *geometry) stacks() bool {
+	return g.cols*g.channels < lanes && g.Dilation == [2]int{1, 1} && g.images*g.outHeight*(g.width+g.cols)*g.rows*g.channels <= stackable
+}
+
+// stack is a picture in which every pixel has beside it what lies below it in the windows of its output row: for each output
+// row p, and each column, the numbers of rows p*stride to p*stride+R-1. A whole window is then one piece of memory.
+func (d *Device) stack(g *geometry, x *device.Tensor) source {
+	r := g.rim()
+	wide, each := r.left+g.width+r.right, g.rows*g.channels
+	s := d.picture(g.images, g.outHeight, wide*each)
+	s.step, s.down, s.stacked = each, s.row, true
+	from := floats(x)
+	d.divide(g.images*g.outHeight, s.row, func(_, first, last int) {
+		for unit := first; unit < last; unit++ {
+			n, p := unit/g.outHeight, unit%g.outHeight
+			line := s.data[unit*s.row:][:s.row]
+			top := p*g.Stride[0] - r.top
+			if r != (rim{}) {
+				clear(line)
+			}
+			for i := range g.rows {
+				row := top + i
+				if row < 0 || row >= g.height {
+					continue
+				}
+				for c := range g.channels {
+					at := r.left*each + i*g.channels + c
+					for _, v := range from[((n*g.channels+c)*g.height+row)*g.width:][:g.width] {
+						line[at] = v
+						at += each
+					}
+				}
+			}
+		}
+	})
 	return s
 }
 

@@ -35,16 +35,28 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	var index func(i, tap int) int
 	last := 0 // rows of a piece that are weights, in the last block
 	if thin(x) {
-		c.x = d.sideBySide(x, g.rim())
+		c.x = d.sideBySide(g, x)
 		defer d.giveBack(c.x)
 		places, size, number := g.tapsOfPicture(c.x)
+		c.blocks, c.channels, index, last = 1, (size+7)/8*8, number, size
+		if c.x.stacked { // one tap; in pieces of 8 there is work for more than one worker
+			c.channels, last = 8, 8
+			for at := 8; at < size; at += 8 {
+				places = append(places, at)
+			}
+			index = func(i, tap int) int {
+				if i += 8 * tap; i < size {
+					return number(i, 0)
+				}
+				return -1
+			}
+		}
 		for _, p := range places {
 			c.reach = append(c.reach, tapReach{p, 0, g.outHeight, 0, g.outWidth})
 		}
-		c.blocks, c.channels, index, last = 1, (size+7)/8*8, number, size
 	} else {
 		plane := g.height * g.width * lanes
-		c.x = source{data: floats(x), image: blocksOf(x.Shape[1]) * plane, block: plane, row: g.width * lanes, step: lanes}
+		c.x = source{data: floats(x), image: blocksOf(x.Shape[1]) * plane, block: plane, row: g.width * lanes, step: lanes, down: g.Stride[0] * g.width * lanes}
 		for r := range g.rows {
 			for s := range g.cols {
 				c.reach = append(c.reach, g.tapInside(r, s))
@@ -83,7 +95,7 @@ func (g *geometry) tapInside(r, s int) tapReach {
 func (c *correlation) compute(k *tiles.Kernel, from, to int) {
 	size := c.channels * panel
 	clear(c.sums[from*size : to*size])
-	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.Stride[0] * c.x.row, XStep: c.Stride[1] * c.x.step,
+	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.x.down, XStep: c.Stride[1] * c.x.step,
 		YImage: c.yImage, YRow: c.outWidth * lanes, YStep: lanes, YBlock: c.geometry.places * lanes, Channels: c.channels}
 	taps := len(c.reach)
 	for image := 0; image < c.images; image += c.imagesAtOnce {
@@ -123,23 +135,27 @@ func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, t
 				}
 				sums := c.sums[(number*c.blocks+block)*taps*size:][:taps*size]
 				first := index(block*lanes, 0)
+				weights := 0
 				for tap := range taps {
 					for i := range count {
-						order[index(block*lanes+i, tap)-first] = int32(tap*size + i*width)
+						if to := index(block*lanes+i, tap); to >= 0 {
+							order[to-first] = int32(tap*size + i*width)
+							weights++
+						}
 					}
 				}
-				weights := dw[number*panel*c.taps+first:]
+				to := dw[number*panel*c.taps+first:]
 				for o := range places {
 					places[o] = o
 				}
 				at := 0
-				for ; at+lanes <= count*taps; at += lanes {
+				for ; at+lanes <= weights; at += lanes {
 					copy(offsets[:], order[at:])
-					d.tiles.Gather(weights[at:], c.taps, sums, &offsets, places[:outs])
+					d.tiles.Gather(to[at:], c.taps, sums, &offsets, places[:outs])
 				}
-				for ; at < count*taps; at++ {
+				for ; at < weights; at++ {
 					for o := range outs {
-						weights[o*c.taps+at] = sums[int(order[at])+o]
+						to[o*c.taps+at] = sums[int(order[at])+o]
 					}
 				}
 			}
