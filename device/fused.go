@@ -19,8 +19,8 @@ type FusedLinear interface {
 type FusedNormalisation interface {
 	// BatchNormReLU: y = ReLU(BatchNorm(x) + residual); residual has x's shape, or is nil for no sum.
 	BatchNormReLU(y, mean, invStd, runningMean, runningVar, x, residual, scale, shift *Tensor, s BatchNormSpec) error
-	// BatchNormReLUBackward is its gradient. With g = dy where y > 0 (or is not a number) and 0*dy elsewhere, dresidual = g
-	// (nil: not wanted), and dx, dscale and dshift are BatchNormBackward's of g.
+	// BatchNormReLUBackward is its gradient. With g = dy where y > 0 (or is not a number) and 0 elsewhere (there NaN may come
+	// of a dy that is not finite), dresidual = g (nil: not wanted), and dx, dscale and dshift are BatchNormBackward's of g.
 	BatchNormReLUBackward(dx, dresidual, dscale, dshift, dy, x, y, scale, mean, invStd *Tensor) error
 	// BatchNormReLUInfer: y = ReLU(BatchNormInfer(x) + residual).
 	BatchNormReLUInfer(y, x, residual, scale, shift, mean, variance *Tensor, s BatchNormSpec) error

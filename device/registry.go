@@ -12,7 +12,8 @@ import (
 // Options are what the user may choose about a device.
 type Options struct {
 	Threads int // 0: as many as the machine has processors
-	// Deterministic asks for algorithms that give the same bits each time, where a device has faster ones that do not.
+	// Deterministic asks for algorithms that give the same bits each time, where a device has faster ones that do not, and
+	// for a choice among them by rule and not by measuring.
 	Deterministic bool
 	Precision     Precision
 }

@@ -10,7 +10,7 @@ import (
 
 // leastSample is how long a sample lasts at least; what is shorter is timed in groups, so that neither the clock nor the
 // wait at the end weighs in; tests have less.
-var leastSample = 50 * time.Millisecond
+var leastSample = 250 * time.Millisecond
 
 // block is n calls and a wait for the device; it returns the seconds.
 func block(d device.Memory, n int, call func() error) (float64, error) {

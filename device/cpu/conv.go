@@ -162,8 +162,7 @@ func (s *sweep) asOneLine() {
 // convolvePicture is convolve of a picture of few channels. With its channels side by side what a row of the window covers
 // is one piece of memory, and so one tap of cols*channels numbers.
 func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
-	from := d.sideBySide(g, x)
-	defer d.giveBack(from)
+	from := d.picture(g, x)
 	read := d.reading(passOf{"picture", 0, *g}, func() reading {
 		places, size, index := g.tapsOfPicture(from)
 		order := weightOrder{out: g.taps}

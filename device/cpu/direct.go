@@ -85,7 +85,7 @@ type source struct {
 	data                    []float32
 	image, block, row, step int
 	down                    int              // of a picture: from what an output row reads to what the next one does
-	stacked                 bool             // of a picture: see there
+	stacked                 bool             // of a picture: see stack
 	room                    *buffer[float32] // to be given back, if the data are a copy
 }
 
@@ -119,20 +119,43 @@ func (d *Device) surrounded(x *device.Tensor, r rim) source {
 	return s
 }
 
-// sideBySide is a row-major picture of few channels, its channels side by side (NHWC), with zeros around, and some more
-// at the end that a kernel may read but not use.
-func (d *Device) sideBySide(g *geometry, x *device.Tensor) source {
+// picture is a row-major picture of few channels, its channels side by side (NHWC), with zeros around, and some more at the
+// end that a kernel may read but not use. It is kept as a form of x, for the gradient of the weights.
+func (d *Device) picture(g *geometry, x *device.Tensor) source {
+	s := g.pictureLayout()
+	b, _ := d.formOf(formKey{pass: "picture", picture: *g}, []*device.Tensor{x}, true, func() *buffer[float32] {
+		const spare = 4 * lanes
+		b := d.floats.get(g.images*s.image+spare, &d.stats)
+		clear(b.data[g.images*s.image:])
+		if s.stacked {
+			d.stack(b.data, g, s, floats(x))
+		} else {
+			d.sideBySide(b.data, g, s, floats(x))
+		}
+		return b
+	})
+	s.data = b.data
+	return s
+}
+
+// pictureLayout is how such a picture lies.
+func (g *geometry) pictureLayout() source {
+	r := g.rim()
+	wide := r.left + g.width + r.right
 	if g.stacks() {
-		return d.stack(g, x)
+		row := wide * g.rows * g.channels
+		return source{image: g.outHeight * row, row: row, step: g.rows * g.channels, down: row, stacked: true}
 	}
-	r, channels, height, width := g.rim(), x.Shape[1], x.Shape[2], x.Shape[3]
-	tall, wide := r.top+height+r.bottom, r.left+width+r.right
-	s := d.picture(g.images, tall, wide*channels)
-	s.step, s.down = channels, g.Stride[0]*s.row
-	from := floats(x)
+	row := wide * g.channels
+	return source{image: (r.top + g.height + r.bottom) * row, row: row, step: g.channels, down: g.Stride[0] * row}
+}
+
+// sideBySide fills in a picture.
+func (d *Device) sideBySide(data []float32, g *geometry, s source, from []float32) {
+	r, channels, height, width := g.rim(), g.channels, g.height, g.width
 	d.divide(g.images, s.image, func(_, first, last int) {
 		for n := first; n < last; n++ {
-			to := s.data[n*s.image:][:s.image]
+			to := data[n*s.image:][:s.image]
 			if r != (rim{}) {
 				clear(to)
 			}
@@ -152,17 +175,6 @@ func (d *Device) sideBySide(g *geometry, x *device.Tensor) source {
 			}
 		}
 	})
-	return s
-}
-
-// picture makes room for one.
-func (d *Device) picture(images, rows, row int) source {
-	const spare = 4 * lanes
-	s := source{image: rows * row, row: row}
-	s.room = d.floats.get(images*s.image+spare, &d.stats)
-	s.data = s.room.data
-	clear(s.data[images*s.image:])
-	return s
 }
 
 // stackable is the most float32s of a picture whose rows are stacked.
@@ -174,38 +186,32 @@ func (g *geometry) stacks() bool {
 	return g.cols*g.channels < lanes && g.Dilation == [2]int{1, 1} && g.images*g.outHeight*(g.width+g.cols)*g.rows*g.channels <= stackable
 }
 
-// stack is a picture in which every pixel has beside it what lies below it in the windows of its output row: for each output
-// row p, and each column, the numbers of rows p*stride to p*stride+R-1. A whole window is then one piece of memory.
-func (d *Device) stack(g *geometry, x *device.Tensor) source {
+// stack fills in a picture in which every pixel has beside it what lies below it in the windows of its output row: for each
+// output row p, and each column, the numbers of rows p*stride to p*stride+R-1. A whole window is then one piece of memory.
+func (d *Device) stack(data []float32, g *geometry, s source, from []float32) {
 	r := g.rim()
-	wide, each := r.left+g.width+r.right, g.rows*g.channels
-	s := d.picture(g.images, g.outHeight, wide*each)
-	s.step, s.down, s.stacked = each, s.row, true
-	from := floats(x)
 	d.divide(g.images*g.outHeight, s.row, func(_, first, last int) {
 		for unit := first; unit < last; unit++ {
 			n, p := unit/g.outHeight, unit%g.outHeight
-			line := s.data[unit*s.row:][:s.row]
-			top := p*g.Stride[0] - r.top
+			line := data[unit*s.row:][:s.row]
 			if r != (rim{}) {
 				clear(line)
 			}
 			for i := range g.rows {
-				row := top + i
+				row := p*g.Stride[0] + i - r.top
 				if row < 0 || row >= g.height {
 					continue
 				}
 				for c := range g.channels {
-					at := r.left*each + i*g.channels + c
+					at := r.left*s.step + i*g.channels + c
 					for _, v := range from[((n*g.channels+c)*g.height+row)*g.width:][:g.width] {
 						line[at] = v
-						at += each
+						at += s.step
 					}
 				}
 			}
 		}
 	})
-	return s
 }
 
 // interleave puts three rows, plane apart, side by side.
@@ -235,7 +241,7 @@ type weightOrder struct {
 // convolution and the normalisation after it, if there is a folding.
 func (d *Device) packed(w *device.Tensor, f *folding, key formKey, first, maps int, order weightOrder) (b *buffer[float32], kept bool) {
 	key.fold = f.key()
-	return d.formOf(key, f.sources(w), func() *buffer[float32] {
+	return d.formOf(key, f.sources(w), false, func() *buffer[float32] {
 		if f == nil {
 			return d.packWeights(floats(w)[first*device.Size(w.Shape[1:]):], maps, order)
 		}

@@ -35,8 +35,7 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	var index func(i, tap int) int
 	last := 0 // rows of a piece that are weights, in the last block
 	if thin(x) {
-		c.x = d.sideBySide(g, x)
-		defer d.giveBack(c.x)
+		c.x = d.picture(g, x)
 		places, size, number := g.tapsOfPicture(c.x)
 		c.blocks, c.channels, index, last = 1, (size+7)/8*8, number, size
 		if c.x.stacked { // one tap; in pieces of 8 there is work for more than one worker

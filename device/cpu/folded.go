@@ -74,5 +74,5 @@ func (d *Device) plainWeights(w *device.Tensor, f *folding) (b *buffer[float32],
 	if f == nil {
 		return w.Handle.(*buffer[float32]), true
 	}
-	return d.formOf(formKey{pass: "folded", fold: f.key()}, f.sources(w), func() *buffer[float32] { return d.scaledWeights(w, f) })
+	return d.formOf(formKey{pass: "folded", fold: f.key()}, f.sources(w), false, func() *buffer[float32] { return d.scaledWeights(w, f) })
 }

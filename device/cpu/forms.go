@@ -15,6 +15,7 @@ type formKey struct {
 	pass         string
 	group, phase int
 	fold         foldKey
+	picture      geometry // of the convolution that reads a picture
 }
 
 // foldKey says which normalisation is folded in; zero for none.
@@ -35,9 +36,9 @@ var clock atomic.Uint64
 // touch notes that a buffer is written: its forms are of old.
 func touch(b *buffer[float32]) { atomic.StoreUint64(&b.written, clock.Add(1)) }
 
-// formOf is weights in a form, made by build unless it is there. The sources are what it is made of, the weights first; a nil
-// one is none. The result is given back with doneWith.
-func (d *Device) formOf(key formKey, sources []*device.Tensor, build func() *buffer[float32]) (b *buffer[float32], kept bool) {
+// formOf is weights (or a picture) in a form, made by build unless it is there. The sources are what it is made of, the
+// weights first; a nil one is none. With keep set it is kept from the first time on. The result is given back with doneWith.
+func (d *Device) formOf(key formKey, sources []*device.Tensor, keep bool, build func() *buffer[float32]) (b *buffer[float32], kept bool) {
 	last := uint64(0)
 	for _, t := range sources {
 		if t != nil {
@@ -51,17 +52,21 @@ func (d *Device) formOf(key formKey, sources []*device.Tensor, build func() *buf
 	f := weights.forms[key]
 	switch {
 	case f == nil:
-		weights.forms[key] = &form{made: last}
+		f = &form{made: last}
+		weights.forms[key] = f
 	case f.made != last:
 		d.dropForm(f)
 		f.made = last
-	case f.kept == nil:
-		f.kept = build()
+	case f.kept != nil:
 		return f.kept, true
 	default:
-		return f.kept, true
+		keep = true
 	}
-	return build(), false
+	b = build()
+	if keep {
+		f.kept = b
+	}
+	return b, keep
 }
 
 // doneWith gives back what formOf returned.

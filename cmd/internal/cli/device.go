@@ -28,7 +28,7 @@ func (c *Device) Declare(f *flag.FlagSet) {
 func (c *Device) DeclareOptions(f *flag.FlagSet) {
 	f.IntVar(&c.Options.Threads, "threads", 0, "processors to use; 0: all")
 	f.TextVar(&c.Options.Precision, "precision", device.FP32, "`precision` of arithmetic: fp32; cuda also tf32 (products of numbers rounded to 10 bits), or bf16\n(those and activations in bfloat16; parameters stay float32)")
-	f.BoolVar(&c.Options.Deterministic, "deterministic-algorithms", false, "on cuda, only algorithms that give the same bits each time (cpu and reference have no others)")
+	f.BoolVar(&c.Options.Deterministic, "deterministic-algorithms", false, "algorithms by rule, not by what was measured to be fastest on this machine; on cuda, only such as give\nthe same bits each time")
 }
 
 // Open opens it, and says in one line which device that is and why.
