@@ -28,8 +28,8 @@ func normal(src *philox.Source, n int) []float32 {
 // drawn is a product with all it needs, drawn at random.
 type drawn struct {
 	Product
-	x, y, y1, pixels int
-	full, tail       []int
+	x, y, pixels int
+	full, tail   []int
 }
 
 func draw(src *philox.Source, pixels int) *drawn {
