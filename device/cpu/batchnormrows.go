@@ -37,7 +37,7 @@ func (d *Device) batchNormRowMajor(n normalisation) {
 	d.eachChannel(m, func(c int) {
 		sum, squares := 0.0, 0.0
 		for i := range m.outer {
-			sum += total(m.of(in, c, i))
+			sum += d.vector.Sum(m.of(in, c, i))
 		}
 		mean := sum / m.count()
 		for i := range m.outer {

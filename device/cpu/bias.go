@@ -92,18 +92,3 @@ func (d *Device) SumChannels(db, dy *device.Tensor) error {
 
 // A block's channels are a row of the kernels.
 var _ [lanes]float32 = [vector.Lanes]float32{}
-
-// total adds in float64, in four chains so that an addition need not wait for the one before.
-func total(x []float32) float64 {
-	var a, b, c, e float64
-	for ; len(x) >= 4; x = x[4:] {
-		a += float64(x[0])
-		b += float64(x[1])
-		c += float64(x[2])
-		e += float64(x[3])
-	}
-	for _, v := range x {
-		a += float64(v)
-	}
-	return (a + b) + (c + e)
-}

@@ -42,9 +42,6 @@ const measurements = 3
 func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 	products := float64(g.images*g.places) * float64(g.maps) * float64(g.taps) * float64(g.Groups)
 	switch {
-	case d.force != "" && g.hasWinograd():
-		run(d.force)
-		return
 	case !g.hasWinograd() || products < worthMeasuring:
 		run(direct)
 		return

@@ -155,7 +155,7 @@ func (g *geometry) toOutput(run *sweep, y, add *device.Tensor, group int) {
 // asOneLine cuts maps whose rows follow each other, in x as in y, into lines of whole tiles.
 func (s *sweep) asOneLine() {
 	s.cols = min(s.pixels, 8*14)
-	s.rows = (s.pixels + s.cols - 1) / s.cols
+	s.rows = pieces(s.pixels, s.cols)
 	s.xRow, s.yRow = s.cols*s.xStep, s.cols*s.yStep
 }
 

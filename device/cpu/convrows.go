@@ -25,7 +25,7 @@ func (d *Device) convolveRowMajor(y, x, w *device.Tensor, e epilogue, s device.C
 			low, high := g.places*strip/strips, g.places*(strip+1)/strips
 			to := g.output(out(y), n, group)
 			for m := 0; m < g.maps && bias != nil; m++ {
-				fill(to[m*g.places+low:m*g.places+high], bias[group*g.maps+m])
+				d.vector.Fill(to[m*g.places+low:m*g.places+high], bias[group*g.maps+m])
 			}
 			image.image = g.input(floats(x), n, group)
 			var right gemm.Operand = image
@@ -57,7 +57,7 @@ func (d *Device) backwardDataRowMajor(dx, dy, w *device.Tensor, s device.ConvSpe
 	g := newGeometry(dx, w, dy, s)
 	window, plane := g.rows*g.cols, g.height*g.width
 	block := min(max(1, strip/max(window*g.places, 1)), max(g.channels, 1))
-	blocks := (g.channels + block - 1) / block
+	blocks := pieces(g.channels, block)
 	d.team.split(g.images*g.Groups*blocks, func(worker, from, to int) {
 		for unit := from; unit < to; unit++ {
 			product, first := unit/blocks, unit%blocks*block
@@ -72,7 +72,7 @@ func (d *Device) backwardDataRowMajor(dx, dy, w *device.Tensor, s device.ConvSpe
 			right := gemm.Strided{Data: g.output(floats(dy), n, group), Row: 1, Depth: g.places}
 			d.kernel.Multiply(d.spaces[worker], shares, g.places, 0, count*window, 0, g.places, g.maps, left, right, false)
 			if !g.pointwise() {
-				g.addShares(pixels, shares)
+				d.addShares(g, pixels, shares)
 			}
 		}
 	})
@@ -80,7 +80,7 @@ func (d *Device) backwardDataRowMajor(dx, dy, w *device.Tensor, s device.ConvSpe
 }
 
 // addShares sets pixels to the sums of the shares that fall on them.
-func (g *geometry) addShares(pixels, shares []float32) {
+func (d *Device) addShares(g *geometry, pixels, shares []float32) {
 	clear(pixels)
 	for k := range len(shares) / max(g.places, 1) {
 		channel, down, across := g.tap(k)
@@ -89,7 +89,8 @@ func (g *geometry) addShares(pixels, shares []float32) {
 		g.eachRun(0, g.places, down, across, func(at, before, n, after, start int) {
 			run := line[at+before : at+n-after]
 			if g.Stride[1] == 1 && len(run) > 0 {
-				addTo(plane[start:][:len(run)], run)
+				to := plane[start:][:len(run)]
+				d.vector.Add(to, to, run)
 				return
 			}
 			for i, v := range run {
@@ -140,21 +141,8 @@ func (d *Device) backwardWeightsRowMajor(dw, x, dy *device.Tensor, s device.Conv
 	d.divide(len(sum), parts, func(_, from, to int) {
 		copy(sum[from:to], copies.data[from:to])
 		for part := 1; part < parts; part++ {
-			addTo(sum[from:to], copies.data[part*len(sum):][from:to])
+			d.vector.Add(sum[from:to], sum[from:to], copies.data[part*len(sum):][from:to])
 		}
 	})
 	return nil
-}
-
-func fill(x []float32, v float32) {
-	for i := range x {
-		x[i] = v
-	}
-}
-
-func addTo(x, y []float32) {
-	y = y[:len(x)]
-	for i := range x {
-		x[i] += y[i]
-	}
 }

@@ -47,7 +47,6 @@ type Device struct {
 	decided map[passOf]algorithm   // what was found there or measured
 	reads   map[passOf]reading     // see conv.go
 	exact   bool                   // choose by rule, not by measuring
-	force   algorithm              // in tests: choose this one
 }
 
 var _ device.Device = (*Device)(nil)

@@ -38,17 +38,17 @@ func (d *Device) run(s *sweep) {
 	if s.images == 0 || s.rows == 0 || s.cols == 0 {
 		return
 	}
-	panels := (s.maps + panel - 1) / panel
+	panels := pieces(s.maps, panel)
 	chunk := min(panels, max(1, weightsInCache/max(1, s.rowsOfWeights*panel)))
 	lineSize := max(1, s.rowsOfWeights*s.cols/2) // an upper guess: windows overlap
 	strip := min(s.rows, max(1, linesInCache/lineSize))
 	if strip > 1 {
 		strip = strip / 2 * 2 // short rows go in pairs
 	}
-	for s.images*((s.rows+strip-1)/strip)*panels < 4*d.team.size && strip > 2 {
+	for s.images*pieces(s.rows, strip)*panels < 4*d.team.size && strip > 2 {
 		strip = (strip/2 + 1) / 2 * 2
 	}
-	strips := (s.rows + strip - 1) / strip
+	strips := pieces(s.rows, strip)
 	perChunk := s.images * strips
 	d.team.share(perChunk*panels, func(_, from, to int) {
 		p := &tiles.Product{X: s.x, Y: s.y, Add: s.add, Taps: s.taps, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock, ReLU: s.relu}
@@ -284,7 +284,7 @@ func wholePanels(v []float32, maps int) []float32 {
 	if v == nil {
 		return nil
 	}
-	all := make([]float32, (maps+panel-1)/panel*panel)
+	all := make([]float32, pieces(maps, panel)*panel)
 	copy(all, v)
 	return all
 }

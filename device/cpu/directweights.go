@@ -69,7 +69,7 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	if c.rows == g.outHeight {
 		c.imagesAtOnce = min(g.images, max(1, pixels/g.places))
 	}
-	panels := (g.maps + panel - 1) / panel
+	panels := pieces(g.maps, panel)
 	pieces := panels * c.blocks * len(c.reach)
 	room := d.floats.get(max(1, pieces*c.channels*panel), &d.stats)
 	defer d.floats.put(room)
@@ -120,7 +120,7 @@ func (c *correlation) compute(k *tiles.Kernel, from, to int) {
 // are weights.
 func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, tap int) int) {
 	taps, size := len(c.reach), c.channels*panel
-	d.divide((c.maps+panel-1)/panel, panel*c.taps, func(_, from, to int) {
+	d.divide(pieces(c.maps, panel), panel*c.taps, func(_, from, to int) {
 		var offsets [lanes]int32
 		var places [panel]int
 		order := make([]int32, c.channels*taps) // where among a block's sums the weights of an output channel lie

@@ -20,7 +20,10 @@ const lanes = 16
 // blockable says which shapes gain by blocks: feature maps of enough channels. With one pixel both layouts are the same.
 func blockable(s tensor.Shape) bool { return len(s) == 4 && s[1] >= lanes/2 && s[2]*s[3] > 1 }
 
-func blocksOf(channels int) int { return (channels + lanes - 1) / lanes }
+func blocksOf(channels int) int { return pieces(channels, lanes) }
+
+// pieces is how many of a size cover n.
+func pieces(n, size int) int { return (n + size - 1) / size }
 
 // NewActivation implements device.Compact.
 func (d *Device) NewActivation(shape tensor.Shape) (*device.Tensor, error) {

@@ -53,9 +53,6 @@ func newTiling(x, y *device.Tensor, top, left int) *tiling {
 	return c
 }
 
-// pieces is how many of a size cover n.
-func pieces(n, size int) int { return (n + size - 1) / size }
-
 // eachRun visits tiles [from, to) as runs of count within a row; at is the run's first, counted from from on.
 func (c *tiling) eachRun(from, to int, visit func(at, image, row, column, count int)) {
 	for t := from; t < to; {

@@ -58,7 +58,7 @@ func (d *Device) winogradWeights(c *tiling, p winogradPlan, x, dy, dw []float32)
 			sum := dw[from:to]
 			copy(sum, result[from:])
 			for part := 1; part < parts; part++ {
-				addTo(sum, result[part*size:][from:to])
+				d.vector.Add(sum, sum, result[part*size:][from:to])
 			}
 		})
 	}
