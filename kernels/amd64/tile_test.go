@@ -21,7 +21,7 @@ type tile struct {
 	name       string
 	present    bool
 	rows, cols int
-	do         func(depth int, a, b, c *float32, ldc int, accumulate bool)
+	do         func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)
 }
 
 var tiles = []tile{
@@ -50,7 +50,8 @@ func TestTilesStayInside(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	for _, k := range tiles {
 		for _, atEnd := range []bool{true, false} {
-			for _, depth := range []int{0, 1, 2, 3, 7, 256} {
+			for _, size := range [][2]int{{0, 1}, {0, 2}, {1, 1}, {2, 3}, {3, 1}, {7, 2}, {11, 2}, {12, 2}, {41, 1}, {42, 3}, {43, 2}, {256, 2}} {
+				depth, count := size[0], size[1]
 				for _, spare := range []int{0, 5} {
 					for _, accumulate := range []bool{false, true} {
 						t.Run(k.name, func(t *testing.T) {
@@ -59,21 +60,21 @@ func TestTilesStayInside(t *testing.T) {
 								t.Skip("this machine has no " + k.name)
 							}
 							src := philox.NewSource(philox.Stream{Seed: uint64(depth)})
-							ldc := k.cols + spare
-							a, b := fenced(t, max(1, depth*k.rows), atEnd), fenced(t, max(1, depth*k.cols), atEnd)
-							c := fenced(t, (k.rows-1)*ldc+k.cols, atEnd)
+							ldc := count*k.cols + spare
+							a, b := fenced(t, max(1, depth*k.rows), atEnd), fenced(t, max(1, count*depth*k.cols), atEnd)
+							c := fenced(t, (k.rows-1)*ldc+count*k.cols, atEnd)
 							for _, x := range [][]float32{a, b, c} {
 								for i := range x {
 									x[i] = float32(src.Normal(0, 1))
 								}
 							}
 							before := append([]float32(nil), c...)
-							require.NotPanics(t, func() { k.do(depth, &a[0], &b[0], &c[0], ldc, accumulate) },
-								"%s: depth %d, ldc %d, accumulate %t, fence at the end %t", k.name, depth, ldc, accumulate, atEnd)
+							require.NotPanics(t, func() { k.do(depth, count, &a[0], &b[0], &c[0], ldc, accumulate) },
+								"%s: depth %d, %d tiles, ldc %d, accumulate %t, fence at the end %t", k.name, depth, count, ldc, accumulate, atEnd)
 							for at, got := range c {
 								i, j := at/ldc, at%ldc
-								if j >= k.cols {
-									require.Equal(t, before[at], got, "%s: depth %d, element (%d, %d) is beside the tile", k.name, depth, i, j)
+								if j >= count*k.cols {
+									require.Equal(t, before[at], got, "%s: depth %d, element (%d, %d) is beside the %d tiles", k.name, depth, i, j, count)
 									continue
 								}
 								want := 0.0
@@ -81,10 +82,10 @@ func TestTilesStayInside(t *testing.T) {
 									want = float64(before[at])
 								}
 								for step := range depth {
-									want += float64(a[step*k.rows+i]) * float64(b[step*k.cols+j])
+									want += float64(a[step*k.rows+i]) * float64(b[(j/k.cols*depth+step)*k.cols+j%k.cols])
 								}
-								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, ldc %d, accumulate %t, element (%d, %d)",
-									k.name, depth, ldc, accumulate, i, j)
+								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, %d tiles, ldc %d, accumulate %t, element (%d, %d)",
+									k.name, depth, count, ldc, accumulate, i, j)
 							}
 						})
 					}

@@ -51,15 +51,17 @@ type Kernel struct {
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
-	// tile adds to c (or sets it): c[i*ldc+j] += sum over k < depth of a[k*MR+i] * b[k*NR+j].
-	tile func(depth int, a, b, c []float32, ldc int, accumulate bool)
+	// tiles adds to tiles of c that lie side by side (or sets them): c[i*ldc+t*NR+j] += sum over k < depth of
+	// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count.
+	tiles func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
 	skinny
 }
 
-// Block sizes. A panel of A (MR x blockDepth, 21 KB with AVX-512) stays in the first-level cache while it meets every panel of
-// a block of B (blockDepth x blockCols, 1.5 MB), which stays in the second. A block of A is blockRows rows.
+// Block sizes. A panel of A (MR x blockDepth, 14 KB with AVX-512) and one of B (32 KB) lie in the first-level cache together,
+// while A's meets every panel of a block of B (blockDepth x blockCols, 1 MB), which stays in the second. A block of A is
+// blockRows rows.
 const (
-	blockDepth = 384
+	blockDepth = 256
 	blockRows  = 168 // a multiple of every MR but the last block of rows
 	blockCols  = 1024
 )
@@ -85,10 +87,10 @@ func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 	}
 }
 
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
 // Copied is about how many rows of A and columns of B Multiply copies for a product of rows and cols.
 func (k *Kernel) Copied(rows, cols int) int { return cols + rows*((cols+blockCols-1)/blockCols) }
-
-func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
 // Multiply computes rows [i0, i1) and columns [j0, j1) of C = A B, or of C = C + A B: element (i, j) of C is c[i*ldc+j],
 // a has the rows of C, b its columns, and both have depth products to add.
@@ -99,11 +101,7 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 		}
 	}
 	rows, cols := blockRows/k.MR*k.MR, blockCols/k.NR*k.NR
-	// Parts of the depth about as deep as each other: the last may not be so shallow that C is updated for nearly nothing.
-	part := blockDepth
-	if parts := (depth + blockDepth - 1) / blockDepth; parts > 1 {
-		part = roundUp((depth+parts-1)/parts, 16)
-	}
+	part := depthPart(depth)
 	for j := j0; j < j1; j += cols {
 		width := min(cols, j1-j)
 		for at := 0; at < depth; at += part {
@@ -120,6 +118,16 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 			}
 		}
 	}
+}
+
+// depthPart is how many products are added at a time: in parts about as deep as each other, for the last may not be so
+// shallow that C is updated for nearly nothing.
+func depthPart(depth int) int {
+	parts := (depth + blockDepth - 1) / blockDepth
+	if parts <= 1 {
+		return blockDepth
+	}
+	return roundUp((depth+parts-1)/parts, 16)
 }
 
 // pack is o.Pack.
@@ -142,17 +150,18 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 
 // block multiplies the packed panels.
 func (k *Kernel) block(ws *Workspace, c []float32, ldc, height, width, nk int, accumulate bool) {
+	whole := width / k.NR // tiles of a row that lie inside
 	for p := 0; p < height; p += k.MR {
 		a := ws.a[p*nk:][:k.MR*nk]
-		for q := 0; q < width; q += k.NR {
-			b := ws.b[q*nk:][:k.NR*nk]
-			if p+k.MR <= height && q+k.NR <= width {
-				k.tile(nk, a, b, c[p*ldc+q:], ldc, accumulate)
-				continue
-			}
+		q := 0
+		if p+k.MR <= height && whole > 0 {
+			k.tiles(nk, whole, a, ws.b, c[p*ldc:], ldc, accumulate)
+			q = whole * k.NR
+		}
+		for ; q < width; q += k.NR {
 			// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
 			m, n := min(k.MR, height-p), min(k.NR, width-q)
-			k.tile(nk, a, b, ws.c, k.NR, false)
+			k.tiles(nk, 1, a, ws.b[q*nk:], ws.c, k.NR, false)
 			for i := range m {
 				line := c[(p+i)*ldc+q:][:n]
 				if !accumulate {

@@ -1,8 +1,14 @@
 package gemm
 
-// generic is the tile in plain Go: sixteen sums in registers, as many as sixteen-register machines allow. The compiler
+func generic(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
+	for t := range count {
+		genericTile(depth, a, b[4*t*depth:], c[4*t:], ldc, accumulate)
+	}
+}
+
+// genericTile is a tile in plain Go: sixteen sums in registers, as many as sixteen-register machines allow. The compiler
 // uses scalar instructions, so its speed is bound by one multiplication and one addition per element and step.
-func generic(depth int, a, b, c []float32, ldc int, accumulate bool) {
+func genericTile(depth int, a, b, c []float32, ldc int, accumulate bool) {
 	var c00, c01, c02, c03, c10, c11, c12, c13 float32
 	var c20, c21, c22, c23, c30, c31, c32, c33 float32
 	a, b = a[:4*depth], b[:4*depth]

@@ -20,8 +20,9 @@ type target struct {
 // The micro-kernels of package gemm, and what copies matrices to their panels.
 //
 // Tile: for each k, two vectors of B are loaded once and each element of A is broadcast once; every product goes to a sum of
-// its own that stays in a register until the end. The tile of C is asked for at the start, so that it is in the first-level
-// cache when the sums are done, KC steps later; the panel of B, which comes from the second-level one, some steps ahead.
+// its own that stays in a register until the end. The tile of C is asked for in the first steps, a line in each lest they
+// stand in the way of B, so that it is in the first-level cache when the sums are done, KC steps later; the panel of B, which
+// comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other.
 //
 // Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes: a square of them
 // lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
@@ -59,13 +60,20 @@ func (t target) zero(r reg.VecVirtual) {
 func (t target) bytes() int { return 4 * t.lanes }
 
 func tile(t target) {
-	TEXT("Tile"+t.name, attr.NOSPLIT, "func(depth int, a, b, c *float32, ldc int, accumulate bool)")
-	Doc(fmt.Sprintf("Tile%s adds depth products to a tile of %d rows and %d columns of C, or sets it to their sum:", t.name, t.rows, 2*t.lanes),
-		fmt.Sprintf("c[i*ldc+j] += sum over k of a[k*%d+i] * b[k*%d+j].", t.rows, 2*t.lanes))
+	TEXT("Tile"+t.name, attr.NOSPLIT, "func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)")
+	Doc(fmt.Sprintf("Tile%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", t.name, t.rows, 2*t.lanes),
+		fmt.Sprintf("sums: c[i*ldc+%d*t+j] += sum over k of a[k*%d+i] * b[(t*depth+k)*%d+j], t < tiles. At least one.", 2*t.lanes, t.rows, 2*t.lanes))
 	Pragma("noescape")
 	depth := Load(Param("depth"), GP64())
-	a := Load(Param("a"), GP64())
+	tiles := Load(Param("tiles"), GP64())
 	b := Load(Param("b"), GP64())
+	c := Load(Param("c"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	accumulate := Load(Param("accumulate"), GP8())
+	SHLQ(Imm(2), ldc)
+	next := "next" + t.name
+	Label(next)
+	a := Load(Param("a"), GP64())
 	sums := make([][2]reg.VecVirtual, t.rows)
 	for i := range sums {
 		for j := range sums[i] {
@@ -73,48 +81,56 @@ func tile(t target) {
 			t.zero(sums[i][j])
 		}
 	}
-	c := Load(Param("c"), GP64())
-	ldc := Load(Param("ldc"), GP64())
-	SHLQ(Imm(2), ldc)
-	line := GP64()
-	MOVQ(c, line)
-	for i := range sums {
-		// The tile may start anywhere in a line of the cache: with its last byte all lines are asked for.
-		for at := 0; at < 2*t.bytes(); at += 64 {
-			PREFETCHT0(Mem{Base: line, Disp: at})
-		}
-		PREFETCHT0(Mem{Base: line, Disp: 2*t.bytes() - 1})
-		if i+1 < t.rows {
-			ADDQ(ldc, line)
-		}
-	}
-	end := "end" + t.name
-	loop := "loop" + t.name
-	TESTQ(depth, depth)
-	JE(LabelRef(end))
 	right := [2]reg.VecVirtual{t.vector(), t.vector()}
 	left := [2]reg.VecVirtual{t.vector(), t.vector()}
-	Label(loop)
-	for j, r := range right {
-		VMOVUPS(Mem{Base: b, Disp: 4 * t.lanes * j}, r)
-	}
-	for at := 0; at < 2*t.bytes(); at += 64 {
-		PREFETCHT0(Mem{Base: b, Disp: 2*t.bytes()*ahead + at})
-	}
-	for i := range sums {
-		l := left[i%2]
-		VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, l)
+	step := func() {
 		for j, r := range right {
-			VFMADD231PS(r, l, sums[i][j])
+			VMOVUPS(Mem{Base: b, Disp: 4 * t.lanes * j}, r)
 		}
+		for at := 0; at < 2*t.bytes(); at += 64 {
+			PREFETCHT0(Mem{Base: b, Disp: 2*t.bytes()*ahead + at})
+		}
+		for i := range sums {
+			l := left[i%2]
+			VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, l)
+			for j, r := range right {
+				VFMADD231PS(r, l, sums[i][j])
+			}
+		}
+		ADDQ(Imm(uint64(4*t.rows)), a)
+		ADDQ(Imm(uint64(8*t.lanes)), b)
 	}
-	ADDQ(Imm(uint64(4*t.rows)), a)
-	ADDQ(Imm(uint64(8*t.lanes)), b)
-	DECQ(depth)
+	// What asks for a row of C: it may start anywhere in a line of the cache, but its last byte is in the last one.
+	var parts []int
+	for at := 0; at < 2*t.bytes(); at += 64 {
+		parts = append(parts, at)
+	}
+	parts = append(parts, 2*t.bytes()-1)
+	asking, rest, loop, end := "asking"+t.name, "rest"+t.name, "loop"+t.name, "end"+t.name
+	steps, rows, line := GP64(), GP64(), GP64()
+	MOVQ(depth, steps)
+	CMPQ(depth, Imm(uint64(t.rows*len(parts))))
+	JL(LabelRef(rest))
+	MOVQ(U32(t.rows), rows)
+	MOVQ(c, line)
+	Label(asking)
+	for _, at := range parts {
+		PREFETCHT0(Mem{Base: line, Disp: at})
+		step()
+	}
+	ADDQ(ldc, line)
+	SUBQ(Imm(uint64(len(parts))), steps)
+	DECQ(rows)
+	JNE(LabelRef(asking))
+	Label(rest)
+	TESTQ(steps, steps)
+	JE(LabelRef(end))
+	Label(loop)
+	step()
+	DECQ(steps)
 	JNE(LabelRef(loop))
 	Label(end)
 
-	accumulate := Load(Param("accumulate"), GP8())
 	set := "set" + t.name
 	TESTB(accumulate, accumulate)
 	JE(LabelRef(set))
@@ -128,14 +144,18 @@ func tile(t target) {
 		}
 	}
 	Label(set)
+	MOVQ(c, line)
 	for i := range sums {
 		for j := range sums[i] {
-			VMOVUPS(sums[i][j], Mem{Base: c, Disp: 4 * t.lanes * j})
+			VMOVUPS(sums[i][j], Mem{Base: line, Disp: 4 * t.lanes * j})
 		}
 		if i+1 < t.rows {
-			ADDQ(ldc, c)
+			ADDQ(ldc, line)
 		}
 	}
+	ADDQ(Imm(uint64(2*t.bytes())), c)
+	DECQ(tiles)
+	JNE(LabelRef(next))
 	VZEROUPPER()
 	RET()
 }
