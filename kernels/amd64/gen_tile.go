@@ -4,11 +4,23 @@
 
 package amd64
 
-// TileAVX512 adds depth products to tiles of 14 rows and 32 columns of C that lie side by side, or sets them to their
+// Tile14AVX512 adds depth products to tiles of 14 rows and 32 columns of C that lie side by side, or sets them to their
 // sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
 //
 //go:noescape
-func TileAVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile14AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+
+// Tile8AVX512 adds depth products to tiles of 8 rows and 32 columns of C that lie side by side, or sets them to their
+// sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+//
+//go:noescape
+func Tile8AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+
+// Tile4AVX512 adds depth products to tiles of 4 rows and 32 columns of C that lie side by side, or sets them to their
+// sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+//
+//go:noescape
+func Tile4AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
 
 // Transpose14AVX512 copies 14 rows of blocks*16 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //
@@ -32,11 +44,17 @@ func Lines14AVX512(dst *float32, src *float32, stride int, steps int)
 //go:noescape
 func Lines32AVX512(dst *float32, src *float32, stride int, steps int)
 
-// TileAVX2 adds depth products to tiles of 6 rows and 16 columns of C that lie side by side, or sets them to their
+// Tile6AVX2 adds depth products to tiles of 6 rows and 16 columns of C that lie side by side, or sets them to their
 // sums: c[i*ldc+16*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
 //
 //go:noescape
-func TileAVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile6AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+
+// Tile3AVX2 adds depth products to tiles of 3 rows and 16 columns of C that lie side by side, or sets them to their
+// sums: c[i*ldc+16*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
+//
+//go:noescape
+func Tile3AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
 
 // Transpose6AVX2 copies 6 rows of blocks*8 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //

@@ -51,10 +51,16 @@ type Kernel struct {
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
-	// tiles adds to tiles of c that lie side by side (or sets them): c[i*ldc+t*NR+j] += sum over k < depth of
-	// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count.
-	tiles func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
+	// tiles compute whole tiles, or the first rows of them, in rising order; the last has MR rows.
+	tiles []tiles
 	skinny
+}
+
+// tiles adds to tiles of c that lie side by side (or sets them), in their first rows: c[i*ldc+t*NR+j] += sum over k < depth of
+// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count, i < rows.
+type tiles struct {
+	rows int
+	do   func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
 }
 
 // Block sizes. A panel of A (MR x blockDepth, 14 KB with AVX-512) and one of B (32 KB) lie in the first-level cache together,
@@ -152,16 +158,19 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 func (k *Kernel) block(ws *Workspace, c []float32, ldc, height, width, nk int, accumulate bool) {
 	whole := width / k.NR // tiles of a row that lie inside
 	for p := 0; p < height; p += k.MR {
-		a := ws.a[p*nk:][:k.MR*nk]
-		q := 0
-		if p+k.MR <= height && whole > 0 {
-			k.tiles(nk, whole, a, ws.b, c[p*ldc:], ldc, accumulate)
+		a, m, q := ws.a[p*nk:][:k.MR*nk], min(k.MR, height-p), 0
+		t := k.tiles[0]
+		for i := 1; t.rows < m; i++ {
+			t = k.tiles[i]
+		}
+		if t.rows == m && whole > 0 {
+			t.do(nk, whole, a, ws.b, c[p*ldc:], ldc, accumulate)
 			q = whole * k.NR
 		}
 		for ; q < width; q += k.NR {
 			// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
-			m, n := min(k.MR, height-p), min(k.NR, width-q)
-			k.tiles(nk, 1, a, ws.b[q*nk:], ws.c, k.NR, false)
+			t.do(nk, 1, a, ws.b[q*nk:], ws.c, k.NR, false)
+			n := min(k.NR, width-q)
 			for i := range m {
 				line := c[(p+i)*ldc+q:][:n]
 				if !accumulate {

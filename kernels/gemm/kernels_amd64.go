@@ -6,11 +6,11 @@ import (
 )
 
 func init() {
-	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tiles: assembly(6, 16, amd64.TileAVX2),
+	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tiles: []tiles{assembly(6, 3, 16, amd64.Tile3AVX2), assembly(6, 6, 16, amd64.Tile6AVX2)},
 		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
 		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
 		skinny:    skinnyAVX2}
-	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tiles: assembly(14, 32, amd64.TileAVX512),
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tiles: []tiles{assembly(14, 4, 32, amd64.Tile4AVX512), assembly(14, 8, 32, amd64.Tile8AVX512), assembly(14, 14, 32, amd64.Tile14AVX512)},
 		transpose: transposed(16, map[int]part{14: {14, amd64.Transpose14AVX512}, 32: {16, amd64.Transpose16AVX512}}),
 		lines:     copied(map[int]lines{14: amd64.Lines14AVX512, 32: amd64.Lines32AVX512}),
 		skinny:    skinnyAVX512}
@@ -21,19 +21,19 @@ func init() {
 // together is how many multiply-adds a call may have: more would keep the collector waiting for longer than 100 us.
 const together = 1 << 23
 
-func assembly(rows, cols int, tiles func(depth, count int, a, b, c *float32, ldc int, accumulate bool)) func(int, int, []float32, []float32, []float32, int, bool) {
-	return func(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
+func assembly(panel, rows, cols int, do func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)) tiles {
+	return tiles{rows, func(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
 		if depth == 0 || count == 0 {
 			return // the panels are empty, and so have no first element
 		}
-		_, _, _ = a[depth*rows-1], b[count*depth*cols-1], c[(rows-1)*ldc+count*cols-1]
+		_, _, _ = a[depth*panel-1], b[count*depth*cols-1], c[(rows-1)*ldc+count*cols-1]
 		for most := max(1, together/(rows*cols*depth)); count > 0; count -= most {
-			tiles(depth, min(most, count), &a[0], &b[0], &c[0], ldc, accumulate)
+			do(depth, min(most, count), &a[0], &b[0], &c[0], ldc, accumulate)
 			if count > most {
 				b, c = b[most*depth*cols:], c[most*cols:]
 			}
 		}
-	}
+	}}
 }
 
 // part transposes so many rows at a time; width is a multiple of it.

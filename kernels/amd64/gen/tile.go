@@ -23,6 +23,8 @@ type target struct {
 // its own that stays in a register until the end. The tile of C is asked for in the first steps, a line in each lest they
 // stand in the way of B, so that it is in the first-level cache when the sums are done, KC steps later; the panel of B, which
 // comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other.
+// Tiles of fewer rows are for the last rows of C: they read the first elements of each step of a panel of A, and are as fast as
+// long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units).
 //
 // Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes: a square of them
 // lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
@@ -30,14 +32,18 @@ type target struct {
 func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM}
-	tile(wide)
+	for _, rows := range []int{14, 8, 4} {
+		tile(wide, rows)
+	}
 	transpose(wide, 14)
 	transpose(wide, 16)
 	lines(wide, 14)
 	lines(wide, 32)
 	// 12 sums, two vectors of B and two of A: all 16 registers.
 	narrow := target{"AVX2", 6, 8, YMM}
-	tile(narrow)
+	for _, rows := range []int{6, 3} {
+		tile(narrow, rows)
+	}
 	transpose(narrow, 6)
 	transpose(narrow, 8)
 	lines(narrow, 6)
@@ -59,9 +65,11 @@ func (t target) zero(r reg.VecVirtual) {
 // bytes of a register.
 func (t target) bytes() int { return 4 * t.lanes }
 
-func tile(t target) {
-	TEXT("Tile"+t.name, attr.NOSPLIT, "func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)")
-	Doc(fmt.Sprintf("Tile%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", t.name, t.rows, 2*t.lanes),
+// tile writes the tiles of so many rows, of panels of A for t.rows.
+func tile(t target, rows int) {
+	name := fmt.Sprintf("Tile%d%s", rows, t.name)
+	TEXT(name, attr.NOSPLIT, "func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)")
+	Doc(fmt.Sprintf("%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", name, rows, 2*t.lanes),
 		fmt.Sprintf("sums: c[i*ldc+%d*t+j] += sum over k of a[k*%d+i] * b[(t*depth+k)*%d+j], t < tiles. At least one.", 2*t.lanes, t.rows, 2*t.lanes))
 	Pragma("noescape")
 	depth := Load(Param("depth"), GP64())
@@ -74,7 +82,7 @@ func tile(t target) {
 	next := "next" + t.name
 	Label(next)
 	a := Load(Param("a"), GP64())
-	sums := make([][2]reg.VecVirtual, t.rows)
+	sums := make([][2]reg.VecVirtual, rows)
 	for i := range sums {
 		for j := range sums[i] {
 			sums[i][j] = t.vector()
@@ -106,12 +114,12 @@ func tile(t target) {
 		parts = append(parts, at)
 	}
 	parts = append(parts, 2*t.bytes()-1)
-	asking, rest, loop, end := "asking"+t.name, "rest"+t.name, "loop"+t.name, "end"+t.name
-	steps, rows, line := GP64(), GP64(), GP64()
+	asking, rest, loop, end := "asking"+name, "rest"+name, "loop"+name, "end"+name
+	steps, count, line := GP64(), GP64(), GP64()
 	MOVQ(depth, steps)
-	CMPQ(depth, Imm(uint64(t.rows*len(parts))))
+	CMPQ(depth, Imm(uint64(rows*len(parts))))
 	JL(LabelRef(rest))
-	MOVQ(U32(t.rows), rows)
+	MOVQ(U32(rows), count)
 	MOVQ(c, line)
 	Label(asking)
 	for _, at := range parts {
@@ -120,7 +128,7 @@ func tile(t target) {
 	}
 	ADDQ(ldc, line)
 	SUBQ(Imm(uint64(len(parts))), steps)
-	DECQ(rows)
+	DECQ(count)
 	JNE(LabelRef(asking))
 	Label(rest)
 	TESTQ(steps, steps)
@@ -139,7 +147,7 @@ func tile(t target) {
 		for j := range sums[i] {
 			VADDPS(Mem{Base: line, Disp: 4 * t.lanes * j}, sums[i][j], sums[i][j])
 		}
-		if i+1 < t.rows {
+		if i+1 < rows {
 			ADDQ(ldc, line)
 		}
 	}
@@ -149,7 +157,7 @@ func tile(t target) {
 		for j := range sums[i] {
 			VMOVUPS(sums[i][j], Mem{Base: line, Disp: 4 * t.lanes * j})
 		}
-		if i+1 < t.rows {
+		if i+1 < rows {
 			ADDQ(ldc, line)
 		}
 	}
