@@ -7,7 +7,9 @@ import (
 
 // correlation is the gradient of a convolution's weights: for each panel of output channels, block of input channels and tap
 // of the window a piece of 16 (or what a picture has) x 32 sums over all pixels. A strip of pixels meets all the pieces before the
-// next, from the cache; workers share the pieces, so each sum is made by one of them, in the order of strips.
+// next, from the cache; workers share the pieces, so each sum is made by one of them, in the order of strips. Where there are
+// few pieces, and so every worker would read all of dy, workers share the images too: a piece then has a sum for each of some
+// parts of the batch, as many however many workers there are.
 type correlation struct {
 	*geometry
 	x                  source
@@ -18,6 +20,7 @@ type correlation struct {
 	channels           int // of a piece: a multiple of 8
 	reach              []tapReach
 	sums               []float32
+	parts              int // of the batch
 	imagesAtOnce, rows int // of a strip
 }
 
@@ -26,6 +29,9 @@ type tapReach struct {
 	place                    int
 	top, bottom, left, right int
 }
+
+// mostParts is how many parts a batch has at most.
+const mostParts = 8
 
 // pixelsAtOnce is how many pixels of dy's two blocks and of one of x stay in the first-level cache.
 const pixelsAtOnce = 200
@@ -71,12 +77,27 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	}
 	panels := pieces(g.maps, panel)
 	pieces := panels * c.blocks * len(c.reach)
-	room := d.floats.get(max(1, pieces*c.channels*panel), &d.stats)
+	c.parts = 1
+	if panels*c.blocks == 1 {
+		c.parts = max(1, min(mostParts, g.images))
+	}
+	room := d.floats.get(max(1, c.parts*pieces*c.channels*panel), &d.stats)
 	defer d.floats.put(room)
 	c.sums = room.data
 	for group := range g.Groups {
 		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
-		d.divide(pieces, g.images*g.places*lanes, func(_, from, to int) { c.compute(d.tiles, from, to) })
+		d.divide(c.parts*pieces, g.images/c.parts*g.places*lanes, func(_, from, to int) {
+			for from < to {
+				part, first := from/pieces, from%pieces
+				last := min(pieces, first+to-from)
+				c.compute(d.tiles, part, first, last, c.sums[part*pieces*c.channels*panel:])
+				from += last - first
+			}
+		})
+		for part := 1; part < c.parts; part++ {
+			size := pieces * c.channels * panel
+			d.vector.Axpy(c.sums[:size], c.sums[part*size:][:size], 1)
+		}
 		c.collect(d, g.weights(out(dw), group), last, index)
 	}
 }
@@ -90,15 +111,16 @@ func (g *geometry) tapInside(r, s int) tapReach {
 	return t
 }
 
-// compute makes pieces [from, to), which are in the order of panels, blocks, taps.
-func (c *correlation) compute(k *tiles.Kernel, from, to int) {
+// compute makes pieces [from, to) of a part of the batch, which are in the order of panels, blocks, taps.
+func (c *correlation) compute(k *tiles.Kernel, part, from, to int, sums []float32) {
 	size := c.channels * panel
-	clear(c.sums[from*size : to*size])
+	clear(sums[from*size : to*size])
 	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.x.down, XStep: c.Stride[1] * c.x.step,
 		YImage: c.yImage, YRow: c.outWidth * lanes, YStep: lanes, YBlock: c.geometry.places * lanes, Channels: c.channels}
 	taps := len(c.reach)
-	for image := 0; image < c.images; image += c.imagesAtOnce {
-		g.Images = min(c.imagesAtOnce, c.images-image)
+	first, end := c.images*part/c.parts, c.images*(part+1)/c.parts
+	for image := first; image < end; image += c.imagesAtOnce {
+		g.Images = min(c.imagesAtOnce, end-image)
 		for row := 0; row < c.outHeight; row += c.rows {
 			for piece := from; piece < to; piece++ {
 				number, block, tap := piece/(taps*c.blocks), piece/taps%c.blocks, &c.reach[piece%taps]
@@ -110,7 +132,7 @@ func (c *correlation) compute(k *tiles.Kernel, from, to int) {
 				g.Blocks = min(2, blocksOf(c.maps)-2*number)
 				x := c.xFirst + image*c.x.image + block*c.x.block + tap.place + top*g.XRow + tap.left*g.XStep
 				y := c.yFirst + image*c.yImage + 2*number*g.YBlock + top*g.YRow + tap.left*lanes
-				k.Sum(g, c.sums[piece*size:][:size], x, y, true)
+				k.Sum(g, sums[piece*size:][:size], x, y, true)
 			}
 		}
 	}

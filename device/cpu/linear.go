@@ -80,15 +80,20 @@ func (d *Device) panels(n, cost, step int, do func(worker, from, to int)) {
 	d.divide((n+step-1)/step, step*cost/16, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
 
-// strips cuts a product into strips of rows or of columns, whichever leaves less to copy.
+// strips cuts a product into strips of rows or of columns, whichever leaves the worker with most to do less.
 func (d *Device) strips(rows, cols, depth int, do func(worker, i0, i1, j0, j1 int)) {
 	if rows == 0 || cols == 0 {
 		return
 	}
 	k, size := d.kernel, d.team.size
-	if k.Copied((rows+size-1)/size, cols) < k.Copied(rows, (cols+size-1)/size) {
+	if high, wide := share(rows, k.MR, size), share(cols, k.NR, size); k.Cost(high, cols) < k.Cost(rows, wide) {
 		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, from, to, 0, cols) })
 		return
 	}
 	d.panels(cols, rows*depth, k.NR, func(worker, from, to int) { do(worker, 0, rows, from, to) })
+}
+
+// share is the largest part of n that panels gives a worker.
+func share(n, step, workers int) int {
+	return min(n, ((n+step-1)/step+workers-1)/workers*step)
 }

@@ -137,7 +137,8 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 		switch from := src.(type) {
 		case []float32:
 			if len(from) == len(to.data) {
-				copy(out(dst), from)
+				elements := out(dst)
+				d.elements(len(from), func(first, last int) { copy(elements[first:last], from[first:last]) })
 				return nil
 			}
 		case []float64:

@@ -95,8 +95,21 @@ func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// Copied is about how many rows of A and columns of B Multiply copies for a product of rows and cols.
-func (k *Kernel) Copied(rows, cols int) int { return cols + rows*((cols+blockCols-1)/blockCols) }
+// Cost is about how long Multiply takes for a product of rows and cols, for comparing ways to divide one: the products of its
+// tiles, and for each element of a panel that is copied as much as for copyCost products.
+func (k *Kernel) Cost(rows, cols int) int {
+	tall := rows / k.MR * k.MR
+	for _, t := range k.tiles {
+		if rest := rows - tall; rest > 0 && rest <= t.rows {
+			tall += t.rows
+		}
+	}
+	blocks := (cols + blockCols - 1) / blockCols
+	return tall*roundUp(cols, k.NR) + copyCost*(cols+rows*blocks)
+}
+
+// copyCost was measured with AVX-512: 32 products or one copied element a cycle.
+const copyCost = 32
 
 // Multiply computes rows [i0, i1) and columns [j0, j1) of C = A B, or of C = C + A B: element (i, j) of C is c[i*ldc+j],
 // a has the rows of C, b its columns, and both have depth products to add.
