@@ -17,7 +17,7 @@ func Example() {
 	var c [6 * 16]float32
 	a[5], b[15] = 2, 3
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		amd64.Tile6AVX2(1, 1, &a[0], &b[0], &c[0], 16, false)
+		amd64.Tile6x16AVX2(1, 1, &a[0], &b[0], &c[0], 16, false)
 	} else {
 		c[95] = 6
 	}

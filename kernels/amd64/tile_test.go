@@ -20,17 +20,22 @@ import (
 type tile struct {
 	name       string
 	present    bool
-	panel      int // rows of a panel of A
+	high, wide int // of the panels
 	rows, cols int
 	do         func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)
 }
 
 var tiles = []tile{
-	{"avx512, 14 rows", cpu.X86.HasAVX512F, 14, 14, 32, amd64.Tile14AVX512},
-	{"avx512, 8 rows", cpu.X86.HasAVX512F, 14, 8, 32, amd64.Tile8AVX512},
-	{"avx512, 4 rows", cpu.X86.HasAVX512F, 14, 4, 32, amd64.Tile4AVX512},
-	{"avx2, 6 rows", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 6, 16, amd64.Tile6AVX2},
-	{"avx2, 3 rows", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 3, 16, amd64.Tile3AVX2},
+	{"avx512, 14 x 32", cpu.X86.HasAVX512F, 14, 32, 14, 32, amd64.Tile14x32AVX512},
+	{"avx512, 8 x 32", cpu.X86.HasAVX512F, 14, 32, 8, 32, amd64.Tile8x32AVX512},
+	{"avx512, 4 x 32", cpu.X86.HasAVX512F, 14, 32, 4, 32, amd64.Tile4x32AVX512},
+	{"avx512, 14 x 16", cpu.X86.HasAVX512F, 14, 32, 14, 16, amd64.Tile14x16AVX512},
+	{"avx512, 8 x 16", cpu.X86.HasAVX512F, 14, 32, 8, 16, amd64.Tile8x16AVX512},
+	{"avx512, 4 x 16", cpu.X86.HasAVX512F, 14, 32, 4, 16, amd64.Tile4x16AVX512},
+	{"avx2, 6 x 16", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 16, 6, 16, amd64.Tile6x16AVX2},
+	{"avx2, 3 x 16", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 16, 3, 16, amd64.Tile3x16AVX2},
+	{"avx2, 6 x 8", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 16, 6, 8, amd64.Tile6x8AVX2},
+	{"avx2, 3 x 8", cpu.X86.HasAVX2 && cpu.X86.HasFMA, 6, 16, 3, 8, amd64.Tile3x8AVX2},
 }
 
 // fenced returns n float32s that touch the end of accessible memory, or its start: a step beyond is a fault.
@@ -65,7 +70,7 @@ func TestTilesStayInside(t *testing.T) {
 							}
 							src := philox.NewSource(philox.Stream{Seed: uint64(depth)})
 							ldc := count*k.cols + spare
-							a, b := fenced(t, max(1, depth*k.panel), atEnd), fenced(t, max(1, count*depth*k.cols), atEnd)
+							a, b := fenced(t, max(1, depth*k.high), atEnd), fenced(t, max(1, count*depth*k.wide), atEnd)
 							c := fenced(t, (k.rows-1)*ldc+count*k.cols, atEnd)
 							for _, x := range [][]float32{a, b, c} {
 								for i := range x {
@@ -86,7 +91,7 @@ func TestTilesStayInside(t *testing.T) {
 									want = float64(before[at])
 								}
 								for step := range depth {
-									want += float64(a[step*k.panel+i]) * float64(b[(j/k.cols*depth+step)*k.cols+j%k.cols])
+									want += float64(a[step*k.high+i]) * float64(b[(j/k.cols*depth+step)*k.wide+j%k.cols])
 								}
 								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, %d tiles, ldc %d, accumulate %t, element (%d, %d)",
 									k.name, depth, count, ldc, accumulate, i, j)

@@ -51,16 +51,25 @@ type Kernel struct {
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
-	// tiles compute whole tiles, or the first rows of them, in rising order; the last has MR rows.
+	// tiles compute whole tiles, or the first rows and columns of them, in rising order of columns, then rows; the last is whole.
 	tiles []tiles
 	skinny
 }
 
-// tiles adds to tiles of c that lie side by side (or sets them), in their first rows: c[i*ldc+t*NR+j] += sum over k < depth of
-// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count, i < rows.
+// tiles adds to tiles of c that lie side by side, or sets them: c[i*ldc+t*cols+j] += sum over k < depth of
+// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count, i < rows, j < cols.
 type tiles struct {
-	rows int
-	do   func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
+	rows, cols int
+	do         func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
+}
+
+// least are the smallest tiles that have so many rows and columns.
+func (k *Kernel) least(rows, cols int) tiles {
+	i := 0
+	for k.tiles[i].cols < cols || k.tiles[i].rows < rows {
+		i++
+	}
+	return k.tiles[i]
 }
 
 // Block sizes. A panel of A (MR x blockDepth, 14 KB with AVX-512) and one of B (32 KB) lie in the first-level cache together,
@@ -98,14 +107,16 @@ func roundUp(n, to int) int { return (n + to - 1) / to * to }
 // Cost is about how long Multiply takes for a product of rows and cols, for comparing ways to divide one: the products of its
 // tiles, and for each element of a panel that is copied as much as for copyCost products.
 func (k *Kernel) Cost(rows, cols int) int {
-	tall := rows / k.MR * k.MR
-	for _, t := range k.tiles {
-		if rest := rows - tall; rest > 0 && rest <= t.rows {
-			tall += t.rows
-		}
+	tall, wide := rows/k.MR*k.MR, cols/k.NR*k.NR
+	last := k.least(rows-tall, cols-wide)
+	if rows > tall {
+		tall += last.rows
+	}
+	if cols > wide {
+		wide += last.cols
 	}
 	blocks := (cols + blockCols - 1) / blockCols
-	return tall*roundUp(cols, k.NR) + copyCost*(cols+rows*blocks)
+	return tall*wide + copyCost*(cols+rows*blocks)
 }
 
 // copyCost was measured with AVX-512: 32 products or one copied element a cycle.
@@ -169,28 +180,26 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 
 // block multiplies the packed panels.
 func (k *Kernel) block(ws *Workspace, c []float32, ldc, height, width, nk int, accumulate bool) {
-	whole := width / k.NR // tiles of a row that lie inside
 	for p := 0; p < height; p += k.MR {
-		a, m, q := ws.a[p*nk:][:k.MR*nk], min(k.MR, height-p), 0
-		t := k.tiles[0]
-		for i := 1; t.rows < m; i++ {
-			t = k.tiles[i]
-		}
-		if t.rows == m && whole > 0 {
-			t.do(nk, whole, a, ws.b, c[p*ldc:], ldc, accumulate)
-			q = whole * k.NR
-		}
-		for ; q < width; q += k.NR {
+		a, m := ws.a[p*nk:][:k.MR*nk], min(k.MR, height-p)
+		for q, n := 0, 0; q < width; q += n {
+			n = min(k.NR, width-q)
+			t, b, out := k.least(m, n), ws.b[q*nk:], c[p*ldc+q:]
+			if t.rows == m && t.cols == n {
+				count := max(1, (width-q)/k.NR)
+				t.do(nk, count, a, b, out, ldc, accumulate)
+				n *= count
+				continue
+			}
 			// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
-			t.do(nk, 1, a, ws.b[q*nk:], ws.c, k.NR, false)
-			n := min(k.NR, width-q)
+			t.do(nk, 1, a, b, ws.c, t.cols, false)
 			for i := range m {
-				line := c[(p+i)*ldc+q:][:n]
+				line := out[i*ldc:][:n]
 				if !accumulate {
-					copy(line, ws.c[i*k.NR:])
+					copy(line, ws.c[i*t.cols:])
 					continue
 				}
-				for j, v := range ws.c[i*k.NR:][:n] {
+				for j, v := range ws.c[i*t.cols:][:n] {
 					line[j] += v
 				}
 			}

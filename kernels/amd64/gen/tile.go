@@ -24,7 +24,8 @@ type target struct {
 // stand in the way of B, so that it is in the first-level cache when the sums are done, KC steps later; the panel of B, which
 // comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other.
 // Tiles of fewer rows are for the last rows of C: they read the first elements of each step of a panel of A, and are as fast as
-// long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units).
+// long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units). Tiles of half the width are for
+// the last columns: they read the first half of each step of a panel of B.
 //
 // Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes: a square of them
 // lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
@@ -33,7 +34,8 @@ func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM}
 	for _, rows := range []int{14, 8, 4} {
-		tile(wide, rows)
+		tile(wide, rows, 2)
+		tile(wide, rows, 1)
 	}
 	transpose(wide, 14)
 	transpose(wide, 16)
@@ -42,7 +44,8 @@ func tiles() {
 	// 12 sums, two vectors of B and two of A: all 16 registers.
 	narrow := target{"AVX2", 6, 8, YMM}
 	for _, rows := range []int{6, 3} {
-		tile(narrow, rows)
+		tile(narrow, rows, 2)
+		tile(narrow, rows, 1)
 	}
 	transpose(narrow, 6)
 	transpose(narrow, 8)
@@ -65,12 +68,13 @@ func (t target) zero(r reg.VecVirtual) {
 // bytes of a register.
 func (t target) bytes() int { return 4 * t.lanes }
 
-// tile writes the tiles of so many rows, of panels of A for t.rows.
-func tile(t target, rows int) {
-	name := fmt.Sprintf("Tile%d%s", rows, t.name)
+// tile writes the tiles of so many rows and vectors, of panels for t.rows and two vectors.
+func tile(t target, rows, vectors int) {
+	cols := vectors * t.lanes
+	name := fmt.Sprintf("Tile%dx%d%s", rows, cols, t.name)
 	TEXT(name, attr.NOSPLIT, "func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)")
-	Doc(fmt.Sprintf("%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", name, rows, 2*t.lanes),
-		fmt.Sprintf("sums: c[i*ldc+%d*t+j] += sum over k of a[k*%d+i] * b[(t*depth+k)*%d+j], t < tiles. At least one.", 2*t.lanes, t.rows, 2*t.lanes))
+	Doc(fmt.Sprintf("%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", name, rows, cols),
+		fmt.Sprintf("sums: c[i*ldc+%d*t+j] += sum over k of a[k*%d+i] * b[(t*depth+k)*%d+j], t < tiles. At least one.", cols, t.rows, 2*t.lanes))
 	Pragma("noescape")
 	depth := Load(Param("depth"), GP64())
 	tiles := Load(Param("tiles"), GP64())
@@ -82,20 +86,24 @@ func tile(t target, rows int) {
 	next := "next" + t.name
 	Label(next)
 	a := Load(Param("a"), GP64())
-	sums := make([][2]reg.VecVirtual, rows)
+	sums := make([][]reg.VecVirtual, rows)
 	for i := range sums {
+		sums[i] = make([]reg.VecVirtual, vectors)
 		for j := range sums[i] {
 			sums[i][j] = t.vector()
 			t.zero(sums[i][j])
 		}
 	}
-	right := [2]reg.VecVirtual{t.vector(), t.vector()}
+	right := make([]reg.VecVirtual, vectors)
+	for j := range right {
+		right[j] = t.vector()
+	}
 	left := [2]reg.VecVirtual{t.vector(), t.vector()}
 	step := func() {
 		for j, r := range right {
 			VMOVUPS(Mem{Base: b, Disp: 4 * t.lanes * j}, r)
 		}
-		for at := 0; at < 2*t.bytes(); at += 64 {
+		for at := 0; at < vectors*t.bytes(); at += 64 {
 			PREFETCHT0(Mem{Base: b, Disp: 2*t.bytes()*ahead + at})
 		}
 		for i := range sums {
@@ -110,10 +118,10 @@ func tile(t target, rows int) {
 	}
 	// What asks for a row of C: it may start anywhere in a line of the cache, but its last byte is in the last one.
 	var parts []int
-	for at := 0; at < 2*t.bytes(); at += 64 {
+	for at := 0; at < vectors*t.bytes(); at += 64 {
 		parts = append(parts, at)
 	}
-	parts = append(parts, 2*t.bytes()-1)
+	parts = append(parts, vectors*t.bytes()-1)
 	asking, rest, loop, end := "asking"+name, "rest"+name, "loop"+name, "end"+name
 	steps, count, line := GP64(), GP64(), GP64()
 	MOVQ(depth, steps)
@@ -161,7 +169,7 @@ func tile(t target, rows int) {
 			ADDQ(ldc, line)
 		}
 	}
-	ADDQ(Imm(uint64(2*t.bytes())), c)
+	ADDQ(Imm(uint64(vectors*t.bytes())), c)
 	DECQ(tiles)
 	JNE(LabelRef(next))
 	VZEROUPPER()
