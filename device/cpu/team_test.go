@@ -48,24 +48,44 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// The caller and a worker come for one share again and again; one of them gets it.
+// The caller and a worker come for one share at the same moment, again and again; one of them gets it.
 func TestNoShareIsDoneTwice(t *testing.T) {
-	team := newTeam(2)
-	defer team.dismiss()
-	var shares atomic.Int64
-	var late int
-	do := func(worker, _, _ int) {
-		for range (1 - worker) * late { // so that the two come now earlier, now later than each other
-			pause()
+	w := &worker{}
+	var round, met, got atomic.Int64
+	const rounds = 3000
+	come := func(number int64) { // both are here, and neither sleeps
+		met.Add(1)
+		for tries := 1; met.Load() < 2*number; tries++ {
+			if pause(); tries%1000 == 0 {
+				runtime.Gosched() // the other has no processor
+			}
 		}
-		shares.Add(1)
-	}
-	for round := range int64(200_000) {
-		late = int(round % 7)
-		if team.split(2, do); shares.Load() != 2*(round+1) {
-			t.Fatalf("round %d: %d shares done so far, expected %d", round, shares.Load(), 2*(round+1))
+		if w.begin() {
+			got.Add(1)
 		}
 	}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for number := int64(1); number <= rounds; number++ {
+			for round.Load() < number {
+				runtime.Gosched()
+			}
+			come(number)
+			met.Add(1)
+		}
+	}()
+	for number := int64(1); number <= rounds; number++ {
+		w.handed.Add(1)
+		met.Store(2*number - 2)
+		round.Store(number)
+		come(number)
+		for met.Load() < 2*number+1 { // until the other is done, too
+			runtime.Gosched()
+		}
+		require.Equal(t, number, got.Load(), "shares begun after %d were handed out", number)
+	}
+	<-finished
 }
 
 // Shares are done at the same time.

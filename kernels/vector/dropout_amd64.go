@@ -5,7 +5,7 @@ import "fovea/kernels/amd64"
 func dropout(f func(n int, y, x *float32, block, id uint64, keys *uint32, threshold uint32, factor float32)) func(d *Dropout, y, x []float32, first int) {
 	return func(d *Dropout, y, x []float32, first int) {
 		for x = x[:len(y)]; len(y) > 0; {
-			n := min(len(y), most)
+			n := amd64.Piece(len(y), most)
 			f(n, &y[0], &x[0], uint64(first)/4, d.stream.ID, &d.keys[0], d.Threshold, d.Factor)
 			y, x, first = y[n:], x[n:], first+n
 		}
@@ -37,7 +37,7 @@ func (s *starts) after(pixels int) {
 func dropoutLanesAVX512(d *Dropout, y, x []float32, first, step int) {
 	s := startsOf(first, step, 16)
 	for x = x[:len(y)]; len(y) >= Lanes; {
-		n := min(len(y)/Lanes*Lanes, most)
+		n := amd64.Piece(len(y)/Lanes*Lanes, most)
 		amd64.DropoutLanesAVX512(n/Lanes, &y[0], &x[0], &s.blocks[0], &s.offsets[0], d.stream.ID, &d.keys[0], d.Threshold, d.Factor)
 		s.after(n / Lanes)
 		y, x = y[n:], x[n:]
@@ -47,7 +47,7 @@ func dropoutLanesAVX512(d *Dropout, y, x []float32, first, step int) {
 func dropoutLanesAVX2(d *Dropout, y, x []float32, first, step int) {
 	s := startsOf(first, step, 8)
 	for x = x[:len(y)]; len(y) >= Lanes; {
-		n := min(len(y)/Lanes*Lanes, most)
+		n := amd64.Piece(len(y)/Lanes*Lanes, most)
 		for half := 0; half < Lanes; half += 8 {
 			amd64.DropoutLanesAVX2(n/Lanes, &y[half], &x[half], &s.blocks[half], &s.offsets[half], d.stream.ID, &d.keys[0], d.Threshold, d.Factor)
 		}
