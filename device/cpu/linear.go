@@ -27,9 +27,7 @@ func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 	rows, cols, depth := x.Shape[0], w.Shape[0], x.Shape[1]
 	result, bias := out(y), floats(b)
 	if min(rows, cols) <= fewRows {
-		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
-			d.kernel.Dots(d.spaces[worker], result, cols, floats(x), rows, floats(w), from, to, depth, bias, relu)
-		})
+		d.dots(result, floats(x), floats(w), rows, cols, depth, bias, relu)
 		return
 	}
 	left, right := gemm.Strided{Data: floats(x), Row: depth, Depth: 1}, gemm.Strided{Data: floats(w), Row: depth, Depth: 1}
@@ -37,6 +35,19 @@ func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 		ws := d.spaces[worker]
 		d.kernel.Multiply(ws, result, cols, i0, i1, j0, j1, depth, left, right, false)
 		d.kernel.Finish(ws, result, cols, i0, i1, j0, j1, bias, relu)
+	})
+}
+
+// dots divides Kernel.Dots by rows of x or, where those are fewer, of w.
+func (d *Device) dots(y, x, w []float32, rows, cols, depth int, bias []float32, relu bool) {
+	if rows > cols {
+		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
+			d.kernel.Dots(d.spaces[worker], y[from*cols:], cols, x[from*depth:], to-from, w, 0, cols, depth, bias, relu)
+		})
+		return
+	}
+	d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+		d.kernel.Dots(d.spaces[worker], y, cols, x, rows, w, from, to, depth, bias, relu)
 	})
 }
 
@@ -55,9 +66,7 @@ func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) err
 	result := out(c)
 	switch {
 	case transposeB && !transposeA && min(rows, cols) <= fewRows:
-		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
-			d.kernel.Dots(d.spaces[worker], result, cols, left.Data, rows, right.Data, from, to, depth, nil, false)
-		})
+		d.dots(result, left.Data, right.Data, rows, cols, depth, nil, false)
 	case !transposeB && depth <= fewRows:
 		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, from, to, 0, cols, depth, left, right.Data, cols)
