@@ -13,8 +13,12 @@ func Activate(x *Value, s device.ActivationSpec) *Value {
 	y = t.apply(operation{name: op, operands: []*Value{x}, shape: x.Shape(),
 		forward: func(y *device.Tensor) error { return t.dev.Activate(y, x.data, s) },
 		backward: func(dy *device.Tensor) error {
+			if y.masked {
+				return t.pass(x, dy)
+			}
 			return t.give(x, func(dx *device.Tensor) error { return t.dev.ActivateBackward(dx, dy, x.data, y.data, s) })
 		}})
+	y.rectified = s == relu
 	return y
 }
 

@@ -39,8 +39,8 @@ func (d *noting) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 	return d.adopt(t, d.few[x], err)
 }
 
-// What a step computes and its gradients are activations; inputs, parameters, their gradients, losses and probabilities,
-// and what goes back through those, are not.
+// What a step computes and its gradients are activations; inputs, parameters, their gradients, losses, their sums and
+// probabilities, and what goes back through those, are not.
 func TestActivationsAreAskedFor(t *testing.T) {
 	cpu, err := device.Open("cpu", device.Options{})
 	require.NoError(t, err)
@@ -64,7 +64,8 @@ func TestActivationsAreAskedFor(t *testing.T) {
 	p := autograd.Softmax(z).Keep()
 	q := autograd.Reshape(p, 4, 2).Keep()
 	used := tape.Use(w).Keep()
-	loss := autograd.Add(autograd.SquaredError(q, tape.Input(dense(4, 2))), autograd.SquaredError(used, tape.Input(dense(4, 3))))
+	part := autograd.Scale(autograd.SquaredError(used, tape.Input(dense(4, 3))), 0.3, 0).Keep()
+	loss := autograd.Add(autograd.SquaredError(q, tape.Input(dense(4, 2))), part)
 	require.NoError(t, tape.Backward(loss))
 	for _, row := range []struct {
 		name        string
@@ -73,6 +74,7 @@ func TestActivationsAreAskedFor(t *testing.T) {
 	}{
 		{"the input", x, false, false}, {"a product", y, true, true}, {"a sum", z, true, true}, {"probabilities", p, false, false},
 		{"a parameter", w, false, false}, {"a parameter on the tape", used, false, false},
+		{"a part of the loss", part, false, false}, {"a sum of losses", loss, false, false},
 	} {
 		require.Equal(t, row.value, d.few[row.v.Tensor()], "%s", row.name)
 		require.Contains(t, d.few, row.v.Grad(), "gradient of %s", row.name)

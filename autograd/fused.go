@@ -13,6 +13,9 @@ var relu = device.ActivationSpec{Kind: device.ReLU}
 // beforeReLU hands backward the gradient of what went into a ReLU whose result was y. It takes the place of dy where nobody
 // else sees that.
 func (t *Tape) beforeReLU(y *Value, dy *device.Tensor, backward func(dz *device.Tensor) error) error {
+	if y.masked {
+		return backward(dy)
+	}
 	if dy.Exclusive() && !y.keep {
 		if err := t.dev.ActivateBackward(dy, dy, y.data, y.data, relu); err != nil {
 			return err
@@ -70,6 +73,7 @@ func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 		backward: func(dy *device.Tensor) error {
 			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.convGradients(x, w, b, dz, s) })
 		}})
+	y.rectified = true
 	return y
 }
 
@@ -107,7 +111,7 @@ func BatchNormReLU(x, residual, scale, shift *Value, runningMean, runningVar *de
 		return t.Fail(t.err)
 	}
 	fused, has := t.dev.(device.FusedNormalisation)
-	if !has || (!t.Training && !t.NoGrad) { // with the statistics held, a gradient is rare and has no fused form
+	if !has || (!t.ownStatistics(scale, shift) && !t.NoGrad) { // with the statistics held, a gradient is rare and has no fused form
 		return t.thenReLU(t.thenAdd(BatchNorm(x, scale, shift, runningMean, runningVar, s), residual))
 	}
 	if err := checkBatchNorm(op, t, x.Shape(), scale, shift, runningMean, runningVar); err != nil {
@@ -119,7 +123,7 @@ func BatchNormReLU(x, residual, scale, shift *Value, runningMean, runningVar *de
 		}
 	}
 	o := operation{name: op, operands: operands, shape: x.Shape()}
-	if !t.Training {
+	if !t.ownStatistics(scale, shift) {
 		o.forward = func(y *device.Tensor) error {
 			return fused.BatchNormReLUInfer(y, x.data, residual.tensor(), scale.data, shift.data, runningMean, runningVar, s)
 		}

@@ -9,8 +9,8 @@ import (
 )
 
 // BatchNorm normalises each channel of x [N, C, ...], see device.Normalisation. While the tape is training it uses the
-// batch's statistics and updates running ones, else it uses the running ones. scale, shift [C] are parameters;
-// runningMean, runningVar [C] belong to the layer.
+// batch's statistics and updates running ones, else, or if both its parameters are frozen, it uses the running ones.
+// scale, shift [C] are parameters; runningMean, runningVar [C] belong to the layer.
 func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s device.BatchNormSpec) *Value {
 	const op = "batch_norm"
 	t := begin(op, x, scale, shift).floats(op, x, scale, shift)
@@ -21,7 +21,7 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 		return t.Fail(err)
 	}
 	o := operation{name: op, operands: []*Value{x, scale, shift}, shape: x.Shape()}
-	if !t.Training {
+	if !t.ownStatistics(scale, shift) {
 		o.forward = func(y *device.Tensor) error {
 			return t.dev.BatchNormInfer(y, x.data, scale.data, shift.data, runningMean, runningVar, s)
 		}
@@ -45,11 +45,16 @@ func BatchNorm(x, scale, shift *Value, runningMean, runningVar *device.Tensor, s
 	return t.apply(o)
 }
 
+// ownStatistics says whether a normalisation uses the batch's own statistics.
+func (t *Tape) ownStatistics(scale, shift *Value) bool {
+	return t.Training && !(scale.Frozen && shift.Frozen)
+}
+
 func checkBatchNorm(op string, t *Tape, x tensor.Shape, scale, shift *Value, runningMean, runningVar *device.Tensor) error {
 	if runningMean == nil || runningVar == nil {
 		return errors.New(op + ": running statistics are nil")
 	}
-	return device.CheckBatchNorm(x, t.Training, scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape)
+	return device.CheckBatchNorm(x, t.ownStatistics(scale, shift), scale.Shape(), shift.Shape(), runningMean.Shape, runningVar.Shape)
 }
 
 // LRN is local response normalisation across maps, x [N, C, H, W].

@@ -1,6 +1,10 @@
 package autograd
 
-import "fovea/device"
+import (
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+)
 
 // Pool takes the largest, smallest or mean element of each window, see device.Pooling.
 func Pool(x *Value, s device.PoolSpec) *Value {
@@ -18,9 +22,22 @@ func Pool(x *Value, s device.PoolSpec) *Value {
 	y = t.apply(operation{name: op, operands: []*Value{x}, shape: shape,
 		forward: func(y *device.Tensor) error { return t.dev.Pool(y, x.data, s) },
 		backward: func(dy *device.Tensor) error {
-			return t.give(x, func(dx *device.Tensor) error { return t.dev.PoolBackward(dx, dy, x.data, y.data, s) })
+			return t.beforeRectified(x, y, dy, s, func(dz *device.Tensor) error {
+				return t.give(x, func(dx *device.Tensor) error { return t.dev.PoolBackward(dx, dz, x.data, y.data, s) })
+			})
 		}})
 	return y
+}
+
+// beforeRectified hands backward the gradient of y, the pooled x. Where x is the result of a ReLU that nobody else sees, the
+// ReLU's slope is taken here, on the smaller maps: the gradient goes to the largest elements alone, and where those were
+// positive is where y is.
+func (t *Tape) beforeRectified(x, y *Value, dy *device.Tensor, s device.PoolSpec, backward func(dz *device.Tensor) error) error {
+	if s.Kind != device.MaxPool || !x.rectified || x.readers > 1 || x.keep {
+		return backward(dy)
+	}
+	x.masked = true
+	return t.beforeReLU(y, dy, backward)
 }
 
 // GlobalPool reduces each map to one element: [N, C, H, W] to [N, C, 1, 1].
@@ -30,4 +47,50 @@ func GlobalPool(x *Value, kind device.PoolKind) *Value {
 		s.Window = [2]int{shape[2], shape[3]}
 	}
 	return Pool(x, s)
+}
+
+// AdaptiveAvgPool takes the mean of size[0] x size[1] windows that cover each map, whatever its size, see
+// device.AdaptiveWindow. Windows that differ make it a matrix product, which every device has: each output place is a
+// weighted sum of its map.
+func AdaptiveAvgPool(x *Value, size [2]int) *Value {
+	t := begin("adaptive_avg_pool2d", x)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	in := x.Shape()
+	out, err := device.AdaptiveOutput(in, size)
+	if err != nil {
+		return t.Fail(err)
+	}
+	if device.EqualShape(in, out) {
+		return x
+	}
+	if in[2]%size[0] == 0 && in[3]%size[1] == 0 {
+		return Pool(x, device.PoolSpec{Kind: device.AveragePool, Window: [2]int{in[2] / size[0], in[3] / size[1]}})
+	}
+	maps := Reshape(x, in[0]*in[1], in[2]*in[3])
+	windows := t.Input(adaptiveWindows([2]int{in[2], in[3]}, size))
+	means := MatMul(maps, windows)
+	y := Reshape(means, out...)
+	for _, v := range []*Value{maps, windows, means} {
+		t.Free(v)
+	}
+	return y
+}
+
+// adaptiveWindows has a column for each output place: 1/n for the n elements of a map in its window.
+func adaptiveWindows(in, out [2]int) *tensor.Dense {
+	elements := make([]float64, in[0]*in[1]*out[0]*out[1])
+	for p := range out[0] {
+		top, bottom := device.AdaptiveWindow(p, in[0], out[0])
+		for q := range out[1] {
+			left, right := device.AdaptiveWindow(q, in[1], out[1])
+			for i := top; i < bottom; i++ {
+				for j := left; j < right; j++ {
+					elements[(i*in[1]+j)*out[0]*out[1]+p*out[1]+q] = 1 / float64((bottom-top)*(right-left))
+				}
+			}
+		}
+	}
+	return tensor.New(tensor.WithShape(in[0]*in[1], out[0]*out[1]), tensor.WithBacking(elements))
 }

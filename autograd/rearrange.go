@@ -113,7 +113,28 @@ func Pad(x *Value, p device.Padding, value float64) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	origin, place := make([]int, 4), []int{0, 0, p.Top, p.Left}
+	return t.surround(op, x, shape, []int{0, 0, p.Top, p.Left}, value)
+}
+
+// PadChannels puts channels of zeros before and after those of x [N, C, ...].
+func PadChannels(x *Value, before, after int) *Value {
+	const op = "pad_channels"
+	t := begin(op, x).floats(op, x)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	shape, err := device.PadChannelsOutput(x.Shape(), before, after)
+	if err != nil {
+		return t.Fail(err)
+	}
+	place := make([]int, len(shape))
+	place[1] = before
+	return t.surround(op, x, shape, place, 0)
+}
+
+// surround puts x at a place of a larger array that holds value elsewhere.
+func (t *Tape) surround(op string, x *Value, shape tensor.Shape, place []int, value float64) *Value {
+	origin := make([]int, len(shape))
 	return t.apply(operation{name: op, operands: []*Value{x}, shape: shape,
 		forward: func(y *device.Tensor) error {
 			return firstError(t.dev.Fill(y, value), t.dev.CopyRegion(y, place, x.data, origin, x.data.Shape))

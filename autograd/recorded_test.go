@@ -98,15 +98,16 @@ var operations = map[string]func(*bench, attrs) *autograd.Value{
 	"conv_transpose2d": func(b *bench, a attrs) *autograd.Value {
 		return autograd.ConvTranspose2D(b.in[0], b.in[1], b.in[2], a.conv(), a.pair("output_padding"))
 	},
-	"max_pool2d":      pooling(device.MaxPool),
-	"min_pool2d":      pooling(device.MinPool),
-	"avg_pool2d":      pooling(device.AveragePool),
-	"global_max_pool": global(device.MaxPool),
-	"global_min_pool": global(device.MinPool),
-	"global_avg_pool": global(device.AveragePool),
-	"rotate180":       func(b *bench, _ attrs) *autograd.Value { return autograd.Rotate180(b.in[0]) },
-	"matmul":          func(b *bench, _ attrs) *autograd.Value { return autograd.MatMul(b.in[0], b.in[1]) },
-	"linear":          func(b *bench, _ attrs) *autograd.Value { return autograd.Linear(b.in[0], b.in[1], b.in[2]) },
+	"max_pool2d":          pooling(device.MaxPool),
+	"min_pool2d":          pooling(device.MinPool),
+	"avg_pool2d":          pooling(device.AveragePool),
+	"global_max_pool":     global(device.MaxPool),
+	"global_min_pool":     global(device.MinPool),
+	"global_avg_pool":     global(device.AveragePool),
+	"adaptive_avg_pool2d": func(b *bench, a attrs) *autograd.Value { return autograd.AdaptiveAvgPool(b.in[0], a.pair("size")) },
+	"rotate180":           func(b *bench, _ attrs) *autograd.Value { return autograd.Rotate180(b.in[0]) },
+	"matmul":              func(b *bench, _ attrs) *autograd.Value { return autograd.MatMul(b.in[0], b.in[1]) },
+	"linear":              func(b *bench, _ attrs) *autograd.Value { return autograd.Linear(b.in[0], b.in[1], b.in[2]) },
 	"batch_norm_train": func(b *bench, a attrs) *autograd.Value {
 		b.tape.Training = true
 		return autograd.BatchNorm(b.in[0], b.in[1], b.in[2], b.extra["running_mean"], b.extra["running_var"],
@@ -144,6 +145,9 @@ var operations = map[string]func(*bench, attrs) *autograd.Value{
 	},
 	"pad": func(b *bench, a attrs) *autograd.Value {
 		return autograd.Pad(b.in[0], a.padding("padding"), a.number("value"))
+	},
+	"pad_channels": func(b *bench, a attrs) *autograd.Value {
+		return autograd.PadChannels(b.in[0], a.integer("before"), a.integer("after"))
 	},
 	"reshape": func(b *bench, a attrs) *autograd.Value { return autograd.Reshape(b.in[0], a.integers("shape")...) },
 	"flatten": func(b *bench, _ attrs) *autograd.Value { return autograd.Flatten(b.in[0]) },

@@ -21,6 +21,8 @@ type Tape struct {
 	Random philox.Stream
 	// Observe, if set, sees each new value with the operation and the layer that made it. An error stops the tape.
 	Observe func(op, layer string, v *Value) error
+	// Auxiliaries are outputs beside the network's own that have a part in this step's loss; Reset forgets them.
+	Auxiliaries []Auxiliary
 
 	dev        device.Device
 	compact    device.Compact // nil if the device stores everything alike
@@ -32,6 +34,12 @@ type Tape struct {
 	generation int
 	consumed   bool
 	err        error
+}
+
+// Auxiliary is an output that a loss is computed of too, with a weight.
+type Auxiliary struct {
+	Output *Value
+	Weight float64
 }
 
 // record is one operation: what it made, and how the gradient goes back.
@@ -76,6 +84,8 @@ func (t *Tape) Reset() {
 	clear(t.records)
 	clear(t.values)
 	clear(t.parameters)
+	clear(t.Auxiliaries)
+	t.Auxiliaries = t.Auxiliaries[:0]
 	t.records, t.values, t.parameters, t.scope = t.records[:0], t.values[:0], t.parameters[:0], t.scope[:0]
 	t.draws, t.consumed, t.err = 0, false, nil
 	t.generation++
@@ -280,6 +290,7 @@ func (t *Tape) apply(o operation) *Value {
 		return fail(t.err)
 	}
 	if o.output == nil {
+		o.precise = o.precise || len(o.shape) == 0 // a scalar is one: a sum of losses
 		y, err := t.room(o.shape, o.precise)
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", o.name, err))
@@ -296,6 +307,7 @@ func (t *Tape) apply(o operation) *Value {
 		for _, operand := range o.operands {
 			if operand.wantsGrad() {
 				v.needsGrad = true
+				operand.readers++
 				if operand.tape == nil {
 					t.parameters = append(t.parameters, operand)
 				}

@@ -24,6 +24,10 @@ type Value struct {
 	precise    bool // made by Memory.New, not as an activation; parameters always are
 	hasGrad    bool // parameters: grad holds something to add to
 	low, high  int32
+
+	readers   int  // recorded operations that it is an operand of
+	rectified bool // the result of a ReLU
+	masked    bool // whose slope its gradient has already been multiplied with, see beforeRectified
 }
 
 // NewParameter copies a dense tensor to d as a value that no tape owns. Its gradient accumulates over backward passes

@@ -95,3 +95,24 @@ func (s PoolSpec) WindowAt(axis, p, in int) (low, high, counted int) {
 	end := min(start+s.Window[axis], in+after)
 	return max(start, 0), min(end, in), end - start
 }
+
+// AdaptiveOutput is the shape of means over windows that cover each map of x, size[0] x size[1] of them.
+func AdaptiveOutput(x tensor.Shape, size [2]int) (tensor.Shape, error) {
+	const op = "adaptive_avg_pool2d"
+	if err := needRank(op, "input", x, 4, "N, C, H, W"); err != nil {
+		return nil, err
+	}
+	switch {
+	case size[0] < 1 || size[1] < 1:
+		return nil, shapeError(op, "size %v, expected at least 1", size)
+	case x[2] < 1 || x[3] < 1:
+		return nil, shapeError(op, "input %v has empty maps: no window would hold anything", x)
+	}
+	return tensor.Shape{x[0], x[1], size[0], size[1]}, nil
+}
+
+// AdaptiveWindow is the range [low, high) of an axis's elements that output position p of out covers: from floor(p*in/out)
+// to before ceil((p+1)*in/out), as PyTorch defines it. Windows overlap, or repeat, where in is no multiple of out.
+func AdaptiveWindow(p, in, out int) (low, high int) {
+	return p * in / out, ((p+1)*in + out - 1) / out
+}

@@ -104,6 +104,20 @@ func PadOutput(x tensor.Shape, p Padding) (tensor.Shape, error) {
 	return tensor.Shape{x[0], x[1], x[2] + p.Top + p.Bottom, x[3] + p.Left + p.Right}, nil
 }
 
+// PadChannelsOutput is the shape of x [N, C, ...] with channels added.
+func PadChannelsOutput(x tensor.Shape, before, after int) (tensor.Shape, error) {
+	const op = "pad_channels"
+	if len(x) < 2 {
+		return nil, shapeError(op, "input is %v, expected at least two dimensions [N, C, ...]", x)
+	}
+	if before < 0 || after < 0 {
+		return nil, shapeError(op, "%d channels before and %d after, expected at least 0", before, after)
+	}
+	out := x.Clone()
+	out[1] += before + after
+	return out, nil
+}
+
 // CheckRotate is the shape rule of Rotate180.
 func CheckRotate(w tensor.Shape) error {
 	if len(w) < 2 {

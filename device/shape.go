@@ -42,6 +42,10 @@ func CheckShape(shape tensor.Shape) error {
 	return nil
 }
 
+// Products is the arithmetic, in multiplications with an addition each, of applying weights w [M, C, ...] for every element
+// of y: a convolution's of its output, a transposed one's of its input, a fully connected layer's.
+func Products(y, w tensor.Shape) int { return Size(y) * Size(w[1:]) }
+
 // Channels reads a shape of rank 2 or more as [outer, channels, inner]: batch, axis 1, and the rest flattened. A fully
 // connected output [N, C] is one with inner 1.
 func Channels(shape tensor.Shape) (outer, channels, inner int) {

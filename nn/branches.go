@@ -30,7 +30,12 @@ func (f *Fork) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
 			return nil, err
 		}
 	}
-	return device.ConcatOutput(shapes, 1)
+	out, err := device.ConcatOutput(shapes, 1)
+	if err != nil {
+		return nil, err
+	}
+	b.join(f, out)
+	return out, nil
 }
 
 // Forward implements Layer.

@@ -74,6 +74,9 @@ func (l *Conv2D) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
 	products := weight[1] * weight[2] * weight[3] // in an output element
 	if transposed {
 		products = from / spec.Groups * weight[2] * weight[3] / (spec.Stride[0] * spec.Stride[1])
+		b.MultiplyAdds(device.Products(in, weight))
+	} else {
+		b.MultiplyAdds(device.Products(out, weight))
 	}
 	if l.weight, err = b.Parameter("weight", weight, HeNormal(products)); err != nil || l.NoBias {
 		return out, err

@@ -93,3 +93,43 @@ func ExampleResidual() {
 	// layer2.0.downsample.1.bias (8)
 	// from (1, 4, 8, 8) to (1, 8, 4, 4)
 }
+
+// ExampleAuxiliary is a network of one's own, with a second output that helps its first layers to learn.
+func ExampleAuxiliary() {
+	block := func(filters int) nn.Layer {
+		return nn.Sequential(nn.Conv(filters, 3, nn.Padding(1), nn.NoBias()), nn.BatchNorm(), nn.ReLU())
+	}
+	head := func(classes int) nn.Layer {
+		return nn.Sequential(nn.AdaptiveAvgPool(2, 2), nn.Flatten(), nn.Linear(classes))
+	}
+	network := nn.Sequential(
+		nn.Named("stem", block(16)),                            //      16 x 32 x 32
+		nn.Named("pool1", nn.MaxPool(2)),                       //      16 x 16 x 16
+		nn.Named("aux", nn.Auxiliary(0.3, head(10))),           //      computed in training only
+		nn.Named("sum", nn.Residual(block(16), nil)),           //      16 x 16 x 16
+		nn.Named("pool2", nn.MaxPool(2)),                       //      16 x 8 x 8
+		nn.Named("join", nn.Branches(nn.Conv(8, 1), block(8))), //     16 x 8 x 8
+		nn.Named("head", head(10)))
+	net, err := nn.Describe(network, tensor.Shape{3, 32, 32}) // nn.Build makes it on a device
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, row := range net.Rows {
+		if row.Parameters > 0 {
+			fmt.Println(row.Name, row.Kind, row.Shape[1:], row.Parameters)
+		}
+	}
+	fmt.Println(net.ParameterCount(), "parameters,", net.MultiplyAdds, "multiply-adds")
+	// Output:
+	// stem.0 Conv2D (16, 32, 32) 432
+	// stem.1 BatchNorm (16, 32, 32) 64
+	// aux.2 Linear (10) 650
+	// sum.0 Conv2D (16, 16, 16) 2304
+	// sum.1 BatchNorm (16, 16, 16) 64
+	// join.0 Conv2D (8, 8, 8) 136
+	// join.1.0 Conv2D (8, 8, 8) 1152
+	// join.1.1 BatchNorm (8, 8, 8) 32
+	// head.2 Linear (10) 650
+	// 5404 parameters, 1114752 multiply-adds
+}

@@ -134,3 +134,10 @@ func ZeroPad(p device.Padding) *Function {
 		func(in tensor.Shape) (tensor.Shape, error) { return device.PadOutput(in, p) },
 		func(x *autograd.Value) *autograd.Value { return autograd.Pad(x, p, 0) }}
 }
+
+// ZeroPadChannels puts channels of zeros before and after its input's.
+func ZeroPadChannels(before, after int) *Function {
+	return &Function{"ZeroPadChannels",
+		func(in tensor.Shape) (tensor.Shape, error) { return device.PadChannelsOutput(in, before, after) },
+		func(x *autograd.Value) *autograd.Value { return autograd.PadChannels(x, before, after) }}
+}

@@ -107,6 +107,10 @@ func (b *Builder) Buffer(name string, shape tensor.Shape, value float64) (*devic
 	return t, b.net.Device.Fill(t, value)
 }
 
+// MultiplyAdds notes the multiplications, with an addition each, that a layer makes of one sample. As in the literature,
+// those of convolutions and matrix products count, and pooling, normalisation and activations do not.
+func (b *Builder) MultiplyAdds(n int) { b.net.MultiplyAdds += n }
+
 // claim gives the full name of a parameter or buffer, which must be the only one of it: files of weights go by names.
 func (b *Builder) claim(name string) (string, error) {
 	if len(b.path) > 0 {
@@ -136,7 +140,7 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		b.path = append(b.path, name)
 		defer func() { b.path = b.path[:len(b.path)-1] }()
 	}
-	rows, parameters, buffers := len(b.net.Rows), len(b.net.Parameters), len(b.net.Buffers)
+	rows, parameters, buffers, before := len(b.net.Rows), len(b.net.Parameters), len(b.net.Buffers), b.net.MultiplyAdds
 	out, err := l.Build(b, in)
 	if err != nil {
 		var inner *layerError
@@ -145,8 +149,8 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		}
 		return nil, err
 	}
-	if len(b.net.Rows) == rows { // a container's rows are its children's
-		row := Row{Name: strings.Join(b.path, "."), Kind: l.String(), Shape: out}
+	if len(b.net.Rows) == rows { // a container's rows are its children's, and the join's
+		row := Row{Name: strings.Join(b.path, "."), Kind: l.String(), Shape: out, MultiplyAdds: b.net.MultiplyAdds - before}
 		for _, p := range b.net.Parameters[parameters:] {
 			row.Parameters += device.Size(p.Shape())
 		}
@@ -156,4 +160,9 @@ func (b *Builder) Child(name string, l Layer, in tensor.Shape) (tensor.Shape, er
 		b.net.Rows = append(b.net.Rows, row)
 	}
 	return out, nil
+}
+
+// join adds a row for a layer that makes one output of several layers', as Keras shows them.
+func (b *Builder) join(l Layer, out tensor.Shape) {
+	b.net.Rows = append(b.net.Rows, Row{Name: strings.Join(b.path, "."), Kind: l.String(), Shape: out})
 }

@@ -27,12 +27,14 @@ func (l *FullyConnected) Build(b *Builder, in tensor.Shape) (tensor.Shape, error
 	if len(in) != 2 {
 		return nil, fmt.Errorf("%w: input %v, expected [N, features]; Flatten comes before", device.ErrShape, in)
 	}
+	out, weight := tensor.Shape{in[0], l.Features}, tensor.Shape{l.Features, in[1]}
 	var err error
-	if l.weight, err = b.Parameter("weight", tensor.Shape{l.Features, in[1]}, HeNormal(in[1])); err != nil {
+	if l.weight, err = b.Parameter("weight", weight, HeNormal(in[1])); err != nil {
 		return nil, err
 	}
+	b.MultiplyAdds(device.Products(out, weight))
 	l.bias, err = b.Parameter("bias", tensor.Shape{l.Features}, Constant(0))
-	return tensor.Shape{in[0], l.Features}, err
+	return out, err
 }
 
 // Forward implements Layer.

@@ -15,6 +15,8 @@ type Network struct {
 	Parameters []*autograd.Value // in the order of the layers
 	Buffers    []Buffer
 	Rows       []Row // the summary, one per layer
+	// MultiplyAdds is the arithmetic of one sample's evaluation, see Builder.MultiplyAdds; auxiliary heads are not in it.
+	MultiplyAdds int
 
 	layer Layer
 }
@@ -45,6 +47,15 @@ func Describe(layer Layer, sample tensor.Shape) (*Network, error) {
 
 // Forward computes the network on the tape of x.
 func (n *Network) Forward(x *autograd.Value) *autograd.Value { return n.layer.Forward(x) }
+
+// ParameterCount is the number of trainable weights, frozen ones among them.
+func (n *Network) ParameterCount() int {
+	count := 0
+	for _, p := range n.Parameters {
+		count += device.Size(p.Shape())
+	}
+	return count
+}
 
 // ZeroGrad forgets the gradients of all parameters.
 func (n *Network) ZeroGrad() {

@@ -40,6 +40,15 @@ func GlobalMaxPool() *Pool2D { return &Pool2D{Kind: device.MaxPool, Global: true
 // GlobalMinPool takes the smallest element of each map.
 func GlobalMinPool() *Pool2D { return &Pool2D{Kind: device.MinPool, Global: true} }
 
+// AdaptiveAvgPool takes the mean of height x width windows that cover each map, whatever its size, so that a classifier
+// after it fits inputs of any size; a map that has the size passes as it is.
+func AdaptiveAvgPool(height, width int) *Function {
+	size := [2]int{height, width}
+	return &Function{"AdaptiveAvgPool2D",
+		func(in tensor.Shape) (tensor.Shape, error) { return device.AdaptiveOutput(in, size) },
+		func(x *autograd.Value) *autograd.Value { return autograd.AdaptiveAvgPool(x, size) }}
+}
+
 func (l *Pool2D) spec() device.PoolSpec {
 	return device.PoolSpec{Kind: l.Kind, Window: l.Size, Stride: l.Stride, Padding: l.Padding,
 		CeilMode: l.CeilMode, CountPadding: l.CountPadding}.Normal()

@@ -35,6 +35,7 @@ func (l *ResidualSum) Build(b *Builder, in tensor.Shape) (tensor.Shape, error) {
 	if !device.EqualShape(out, short) {
 		return nil, fmt.Errorf("%w: the body turns %v into %v, %s into %v", device.ErrShape, in, out, name, short)
 	}
+	b.join(l, out)
 	return out, nil
 }
 

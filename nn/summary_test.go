@@ -44,6 +44,35 @@ Non-trainable params: 232
 	require.ErrorContains(t, net.Summary(brokenPipe{}, "tiny"), "broken pipe")
 }
 
+// More columns are shown on request, and their sums; what an auxiliary head multiplies is said apart.
+func TestSummaryColumns(t *testing.T) {
+	net, err := nn.Describe(nn.Sequential(
+		nn.Named("conv", nn.Conv(8, 3)),
+		nn.Named("aux", nn.Auxiliary(0.3, nn.Sequential(nn.Named("flatten", nn.Flatten()), nn.Named("fc", nn.Linear(2))))),
+		nn.Named("flatten", nn.Flatten()),
+		nn.Named("fc", nn.Linear(1000))), tensor.Shape{3, 12, 12})
+	require.NoError(t, err)
+	const multiplyAdds, memory = "Multiply-adds of a sample: 821,600\nMultiply-adds of auxiliary heads, in training: 1,600\n",
+		"Outputs of all layers for a sample: 15,336 bytes (0.0 MiB)\nParams: 3,211,304 bytes (3.1 MiB)\n"
+	for _, row := range []struct {
+		columns    []nn.Column
+		conv, head string
+		end        string
+	}{
+		{nil, "224", "1,602", "Non-trainable params: 0\n"},
+		{[]nn.Column{nn.MultiplyAdds}, "224 21,600", "1,602 1,600", "Non-trainable params: 0\n" + multiplyAdds},
+		{[]nn.Column{nn.Memory}, "224 3,200 896", "1,602 8 6,408", "Non-trainable params: 0\n" + memory},
+		{[]nn.Column{nn.Memory, nn.MultiplyAdds}, "224 21,600 3,200 896", "1,602 1,600 8 6,408",
+			"Non-trainable params: 0\n" + multiplyAdds + memory},
+	} {
+		var b strings.Builder
+		require.NoError(t, net.Summary(&b, "two heads", row.columns...))
+		require.Regexp(t, `(?m)^conv \(Conv2D\) +\(None, 8, 10, 10\) +`+strings.ReplaceAll(row.conv, " ", " +")+`$`, b.String())
+		require.Regexp(t, `(?m)^aux.fc \(Linear\) +\(None, 2\) +`+strings.ReplaceAll(row.head, " ", " +")+`$`, b.String())
+		require.True(t, strings.HasSuffix(b.String(), row.end), b.String())
+	}
+}
+
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }

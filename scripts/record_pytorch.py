@@ -293,6 +293,10 @@ def record_pooling(r):
         r.case("global_avg_pool", case, lambda x: F.adaptive_avg_pool2d(x, 1), {"x": normal(*x)})
         r.case("global_max_pool", case, lambda x: F.adaptive_max_pool2d(x, 1), {"x": distinct(*x)})
         r.case("global_min_pool", case, lambda x: -F.adaptive_max_pool2d(-x, 1), {"x": distinct(*x)})
+    for case, x, size in (("overlap", (2, 3, 14, 14), (4, 4)), ("uneven", (2, 3, 7, 5), (3, 2)), ("multiple", (2, 3, 8, 9), (4, 3)),
+                          ("one_axis", (2, 3, 6, 7), (6, 3)), ("repeat", (2, 3, 2, 3), (5, 7)), ("one_pixel", (1, 2, 1, 1), (3, 2)),
+                          ("same", (2, 3, 4, 5), (4, 5))):
+        r.case("adaptive_avg_pool2d", case, lambda x: F.adaptive_avg_pool2d(x, size), {"x": normal(*x)}, {"size": list(size)})
 
 
 # Linear maps and normalisation.
@@ -438,6 +442,9 @@ def record_arithmetic_and_shapes(r):
                                  ("value", [1, 0, 0, 2], -1.5)):
         r.case("pad", case, lambda x: F.pad(x, (*padding[2:], *padding[:2]), value=value), {"x": normal(2, 3, 3, 4)},
                {"padding": padding, "value": value})
+    for case, x, before, after in (("after", (2, 3, 3, 4), 0, 2), ("both", (2, 3, 3, 4), 1, 4), ("matrix", (3, 4), 2, 1)):
+        sides = (0, 0) * (len(x) - 2) + (before, after)
+        r.case("pad_channels", case, lambda x: F.pad(x, sides), {"x": normal(*x)}, {"before": before, "after": after})
     for case, x, shape in (("image_to_matrix", (2, 3, 4, 5), [6, 20]), ("matrix_to_image", (2, 24), [2, 3, 2, 4])):
         r.case("reshape", case, lambda x: x.reshape(shape), {"x": normal(*x)}, {"shape": shape})
     for case, x in ("image", (2, 3, 4, 5)), ("matrix", (3, 4)):

@@ -3,7 +3,6 @@ package zoo_test
 import (
 	"fmt"
 
-	"fovea/device"
 	"fovea/nn"
 	"fovea/nn/zoo"
 )
@@ -18,10 +17,6 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	parameters := 0
-	for _, p := range net.Parameters {
-		parameters += device.Size(p.Shape())
-	}
-	fmt.Println(net.Input, net.Output, parameters)
-	// Output: (1, 3, 224, 224) (1, 1000) 25557032
+	fmt.Println(net.Input, net.Output, net.ParameterCount(), net.MultiplyAdds)
+	// Output: (1, 3, 224, 224) (1, 1000) 25557032 4089184256
 }

@@ -23,6 +23,10 @@ func TestInferenceAgreesWithReference(t *testing.T) {
 		{"vgg16_bn narrow", func() nn.Layer { return vgg(narrowed(vgg16), 256, true, classes) }, 32},
 		{"resnet18 narrow", func() nn.Layer { return resnet(basicBlock, 16, [4]int{2, 2, 2, 2}, classes) }, 65},
 		{"resnet50 narrow", func() nn.Layer { return resnet(bottleneck, 16, [4]int{3, 4, 6, 3}, classes) }, 65},
+		{"googlenet narrow", func() nn.Layer { return googLeNet(16, classes, true) }, 65},
+		{"googlenet-original narrow", func() nn.Layer { return googLeNetOriginal(16, classes, false) }, 65},
+		{"resnet20-cifar", func() nn.Layer { return resnetCIFAR(20, classes) }, 16},
+		{"resnet38-cifar, activated before", func() nn.Layer { return preactivatedCIFAR(38, classes) }, 16},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if testing.Short() {

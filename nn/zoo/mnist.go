@@ -10,9 +10,9 @@ import (
 
 func init() {
 	digits := tensor.Shape{1, 28, 28}
-	register(Model{"mlp", digits, 10, MLP})
-	register(Model{"cnn-small", digits, 10, CNNSmall})
-	register(Model{"cnn-large", digits, 10, CNNLarge})
+	register(Model{Name: "mlp", Paper: "the lecture's", Sample: digits, Classes: 10, New: MLP})
+	register(Model{Name: "cnn-small", Paper: "the lecture's", Sample: digits, Classes: 10, New: CNNSmall})
+	register(Model{Name: "cnn-large", Paper: "the lecture's", Sample: digits, Classes: 10, New: CNNLarge})
 }
 
 // MLP is a classic dense network: 623,290 parameters on MNIST.

@@ -14,6 +14,7 @@ import (
 // Model is a network that can be made by name.
 type Model struct {
 	Name    string
+	Paper   string       // where it comes from, authors and year; the network's file has the title
 	Sample  tensor.Shape // the input it was designed for, without the batch: [C, H, W]
 	Classes int          // outputs it was designed for
 	// New describes the network with that many outputs.

@@ -22,7 +22,8 @@ func init() {
 		{"resnet101", bottleneck, [4]int{3, 4, 23, 3}},
 		{"resnet152", bottleneck, [4]int{3, 8, 36, 3}},
 	} {
-		register(Model{r.name, picture, 1000, func(classes int) nn.Layer { return resnet(r.block, 64, r.blocks, classes) }})
+		register(Model{Name: r.name, Paper: "He et al. 2015", Sample: picture, Classes: 1000,
+			New: func(classes int) nn.Layer { return resnet(r.block, 64, r.blocks, classes) }})
 	}
 }
 
@@ -55,6 +56,10 @@ func resnet(block func(in, width, stride int) (nn.Layer, int), width int, blocks
 
 // basicBlock is two 3x3 convolutions (figure 5, left). It returns the number of channels it makes too.
 func basicBlock(in, width, stride int) (nn.Layer, int) {
+	return basicBlockWith(projection(in, width, stride), width, stride), width
+}
+
+func basicBlockWith(shortcut nn.Layer, width, stride int) nn.Layer {
 	return nn.Sequential(
 		nn.Named("", nn.Residual(nn.Sequential(
 			nn.Named("conv1", nn.Conv(width, 3, nn.Stride(stride), nn.Padding(1), nn.NoBias())),
@@ -62,8 +67,8 @@ func basicBlock(in, width, stride int) (nn.Layer, int) {
 			nn.Named("relu1", nn.ReLU()),
 			nn.Named("conv2", nn.Conv(width, 3, nn.Padding(1), nn.NoBias())),
 			nn.Named("bn2", nn.BatchNorm())),
-			projection(in, width, stride))),
-		nn.Named("relu", nn.ReLU())), width
+			shortcut)),
+		nn.Named("relu", nn.ReLU()))
 }
 
 // bottleneck reduces the channels, convolves, and restores four times as many (figure 5, right).

@@ -89,7 +89,9 @@ func (s subject) take(t *testing.T, d device.Device) step {
 		labels[i] = int32(random.Intn(classes))
 	}
 	shape := append(tensor.Shape{s.batch}, s.sample...)
-	loss := autograd.CrossEntropy(net.Forward(tape.Input(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x)))), tape.Labels(labels))
+	truth := tape.Labels(labels)
+	loss := nn.Loss(net.Forward(tape.Input(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x)))),
+		func(y *autograd.Value) *autograd.Value { return autograd.CrossEntropy(y, truth) })
 	require.NoError(t, tape.Backward(loss))
 	taken.loss, err = loss.Item()
 	require.NoError(t, err)
@@ -160,8 +162,8 @@ func within(t *testing.T, who string, got, want step, bound float64) (worst floa
 }
 
 // TestStepsAgreeWithReference takes a training step of blocks and of whole networks on the reference, on the cpu and on
-// the device under test. A block's gradients are within 1e-5. In a network as deep as ResNet-50 rounding errors grow on
-// the way: there the cpu keeps a bound that was measured, and the device under test is at most twice as far as the cpu.
+// the device under test. A block's gradients are within 1e-5. In a network as deep as ResNet-50 or GoogLeNet rounding
+// errors grow on the way: there the cpu keeps a bound that was measured, and the device under test is at most twice as far as the cpu.
 func TestStepsAgreeWithReference(t *testing.T) {
 	for _, row := range []struct {
 		subject
@@ -169,11 +171,24 @@ func TestStepsAgreeWithReference(t *testing.T) {
 		bound float64
 	}{
 		{subject{"inception", func() nn.Layer { return headed(Inception(64, 96, 128, 16, 32, 32)) }, 2, tensor.Shape{192, 5, 7}}, false, near},
+		{subject{"inception, normalised", func() nn.Layer { return headed(normalisedInception(inceptions["3a"], 64)) }, 2, tensor.Shape{192, 5, 7}}, false, near},
 		{subject{"basic block", func() nn.Layer { l, _ := basicBlock(64, 64, 1); return headed(l) }, 2, tensor.Shape{64, 7, 5}}, false, near},
 		{subject{"basic block, projection", func() nn.Layer { l, _ := basicBlock(64, 128, 2); return headed(l) }, 2, tensor.Shape{64, 9, 11}}, false, near},
 		{subject{"bottleneck", func() nn.Layer { l, _ := bottleneck(256, 64, 1); return headed(l) }, 2, tensor.Shape{256, 7, 5}}, false, near},
 		{subject{"bottleneck, projection", func() nn.Layer { l, _ := bottleneck(128, 64, 2); return headed(l) }, 2, tensor.Shape{128, 9, 11}}, false, near},
-		{subject{"alexnet", func() nn.Layer { return AlexNet(classes) }, 2, tensor.Shape{3, 63, 63}}, true, near},
+		{subject{"basic block, zeros", func() nn.Layer { return headed(basicBlockWith(zeroPadded(16, 32, 2), 32, 2)) }, 2, tensor.Shape{16, 9, 11}}, false, near},
+		{subject{"bottleneck, activated before", func() nn.Layer { return headed(preactivatedBottleneck(64, 16, 1)) }, 2, tensor.Shape{64, 9, 11}}, false, near},
+		{subject{"bottleneck, activated before, projection", func() nn.Layer { return headed(preactivatedBottleneck(64, 32, 2)) }, 2, tensor.Shape{64, 9, 11}}, false, near},
+		{subject{"two groups", func() nn.Layer {
+			return headed(nn.Sequential(nn.Conv(32, 5, nn.Padding(2), nn.Groups(2)), nn.ReLU(), nn.LocalResponseNorm(acrossMaps), nn.MaxPool(3, nn.Stride(2))))
+		}, 2, tensor.Shape{24, 9, 9}}, false, near},
+		{subject{"alexnet-ungrouped", func() nn.Layer { return originalAlexNet(1, 64, classes) }, 1, tensor.Shape{3, 67, 67}}, true, near},
+		{subject{"zfnet", func() nn.Layer { return zfNet(64, classes) }, 1, tensor.Shape{3, 47, 47}}, true, near},
+		{subject{"googlenet narrow", func() nn.Layer { return googLeNet(16, classes, true) }, 4, tensor.Shape{3, 80, 80}}, true, 1.5e-4},
+		{subject{"googlenet-original narrow", func() nn.Layer { return googLeNetOriginal(8, classes, true) }, 2, tensor.Shape{3, 80, 80}}, true, near},
+		{subject{"resnet20-cifar", func() nn.Layer { return resnetCIFAR(20, classes) }, 2, tensor.Shape{3, 16, 16}}, true, near},
+		{subject{"resnet38-cifar, activated before", func() nn.Layer { return preactivatedCIFAR(38, classes) }, 2, tensor.Shape{3, 16, 16}}, true, 3e-5},
+		{subject{"alexnet", func() nn.Layer { return alexNet(64, classes) }, 2, tensor.Shape{3, 63, 63}}, true, near},
 		{subject{"vgg16 narrow", func() nn.Layer { return vgg(narrowed(vgg16), 256, false, classes) }, 2, tensor.Shape{3, 32, 32}}, true, near},
 		{subject{"resnet18 narrow", func() nn.Layer { return resnet(basicBlock, 16, [4]int{2, 2, 2, 2}, classes) }, 4, tensor.Shape{3, 33, 33}}, true, near},
 		{subject{"resnet50 narrow", func() nn.Layer { return resnet(bottleneck, 16, [4]int{3, 4, 6, 3}, classes) }, 4, tensor.Shape{3, 33, 33}}, true, 3e-4},
@@ -212,18 +227,17 @@ func TestWholeNetworksAgree(t *testing.T) {
 	}
 	for _, row := range []struct {
 		model string
+		layer func() nn.Layer
 		side  int
 		batch int
 		bound float64
 	}{
-		{"vgg16", 32, 2, near},      // the cpu: 1.3e-6
-		{"resnet18", 33, 4, 1.5e-5}, // the cpu: 4.8e-6
-		{"resnet50", 33, 4, 3.6e-4}, // the cpu: 1.2e-4
+		{"vgg16", func() nn.Layer { return vgg(vgg16, 512, false, classes) }, 32, 2, near},                          // the cpu: 1.3e-6
+		{"resnet18", func() nn.Layer { return resnet(basicBlock, 64, [4]int{2, 2, 2, 2}, classes) }, 33, 4, 1.5e-5}, // the cpu: 4.8e-6
+		{"resnet50", func() nn.Layer { return resnet(bottleneck, 64, [4]int{3, 4, 6, 3}, classes) }, 33, 4, 3.6e-4}, // the cpu: 1.2e-4
 	} {
 		t.Run(row.model, func(t *testing.T) {
-			model, err := Find(row.model)
-			require.NoError(t, err)
-			s := subject{row.model, func() nn.Layer { return model.New(classes) }, row.batch, tensor.Shape{3, row.side, row.side}}
+			s := subject{row.model, row.layer, row.batch, tensor.Shape{3, row.side, row.side}}
 			tested := s.on(t, devicetest.Fast())
 			within(t, devicetest.Fast(), tested, s.follow(t, *wholeOn, tested), row.bound)
 		})

@@ -23,8 +23,14 @@ func init() {
 		name   string
 		column []int
 	}{{"vgg11", vgg11}, {"vgg13", vgg13}, {"vgg16", vgg16}, {"vgg19", vgg19}} {
-		register(Model{v.name, picture, 1000, func(classes int) nn.Layer { return vgg(v.column, 4096, false, classes) }})
-		register(Model{v.name + "_bn", picture, 1000, func(classes int) nn.Layer { return vgg(v.column, 4096, true, classes) }})
+		for _, normalised := range []bool{false, true} {
+			name := v.name
+			if normalised {
+				name += "_bn"
+			}
+			register(Model{Name: name, Paper: "Simonyan and Zisserman 2014", Sample: picture, Classes: 1000,
+				New: func(classes int) nn.Layer { return vgg(v.column, 4096, normalised, classes) }})
+		}
 	}
 }
 
@@ -45,6 +51,7 @@ func vgg(column []int, hidden int, normalised bool, classes int) nn.Layer {
 	}
 	return nn.Sequential(
 		nn.Named("features", nn.Sequential(features...)), // 512 x 7 x 7
+		nn.Named("avgpool", nn.AdaptiveAvgPool(7, 7)),    // 512 x 7 x 7, whatever the input's size
 		nn.Named("flatten", nn.Flatten()),                // 25088
 		nn.Named("classifier", nn.Sequential(
 			nn.Linear(hidden),
