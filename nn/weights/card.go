@@ -16,10 +16,19 @@ type Card struct {
 	Sample     tensor.Shape `json:"sample"`          // [C, H, W]
 	Scale      float32      `json:"scale,omitempty"` // what pixels 0..255 are multiplied with; 0: samples are no pictures
 	ClassNames []string     `json:"class_names,omitempty"`
+
+	// What becomes of a picture's values of 0 to 1, channel by channel: (value - Mean) / Deviation; none: they stay.
+	Mean      []float32 `json:"mean,omitempty"`
+	Deviation []float32 `json:"deviation,omitempty"`
+	// Resize is the shorter side of a picture before its middle is taken; 0: it is stretched to the sample's size.
+	Resize int `json:"resize,omitempty"`
 }
 
-// check says what makes a card useless; a card that is written can be read.
-func (c *Card) check() error {
+// maxResize bounds what a file can make a picture grow to.
+const maxResize = 1 << 16
+
+// Check says what makes a card useless; a card that is written can be read.
+func (c *Card) Check() error {
 	if len(c.Sample) != 3 {
 		return fmt.Errorf("card says samples of %d dimensions, expected 3: [C, H, W]", len(c.Sample))
 	}
@@ -31,6 +40,21 @@ func (c *Card) check() error {
 	}
 	if s := float64(c.Scale); !(s >= 0) || math.IsInf(s, 1) {
 		return fmt.Errorf("card says scale %v, expected a finite number of at least 0", c.Scale)
+	}
+	return c.checkPreparation()
+}
+
+func (c *Card) checkPreparation() error {
+	if n := len(c.Mean); n != len(c.Deviation) || n != 0 && n != c.Sample[0] {
+		return fmt.Errorf("card says %d means and %d deviations, expected none or %d, one for each channel", n, len(c.Deviation), c.Sample[0])
+	}
+	for i, d := range c.Deviation {
+		if mean, d := float64(c.Mean[i]), float64(d); math.IsNaN(mean) || math.IsInf(mean, 0) || !(d > 0) || math.IsInf(d, 1) {
+			return fmt.Errorf("card says mean %v and deviation %v for channel %d, expected finite numbers and a deviation above 0", mean, d, i)
+		}
+	}
+	if least := min(c.Sample[1], c.Sample[2]); c.Resize != 0 && (c.Resize < least || c.Resize > maxResize) {
+		return fmt.Errorf("card says pictures are resized to %d, expected 0 or %d to %d", c.Resize, least, maxResize)
 	}
 	return nil
 }
@@ -44,7 +68,7 @@ func (c *Card) encode() (map[string]string, error) {
 	if c == nil {
 		return metadata, nil
 	}
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(c)
@@ -78,7 +102,7 @@ func readCard(path string) (*Card, error) {
 	if err := json.Unmarshal([]byte(text), card); err != nil {
 		return nil, fmt.Errorf("card is damaged: %.200v", err)
 	}
-	if err := card.check(); err != nil {
+	if err := card.Check(); err != nil {
 		return nil, err
 	}
 	return card, nil

@@ -37,12 +37,23 @@ type header struct {
 	names    []string // in the header's order
 	tensors  map[string]entry
 	metadata map[string]string
+	verify   func() error // that the tensors' bytes are those that were written; nil for safetensors, which cannot tell
 }
 
-// entry is one tensor: where its bytes lie in the file, and what they are.
+// check is verify, if there is one.
+func (h *header) check() error {
+	if h.verify == nil {
+		return nil
+	}
+	return h.verify()
+}
+
+// entry is one tensor: where its bytes lie in the file, and what they are. With strides they begin there, and end-begin is
+// only how many there are.
 type entry struct {
 	dtype      safetensors.DType
 	shape      []int64
+	strides    []int64 // of each axis, in elements; nil for the order of the indices
 	begin, end int64
 }
 
@@ -120,7 +131,7 @@ func parseHeader(text []byte) (*header, error) {
 			return nil, fmt.Errorf("tensor %.100s: %d data offsets, expected 2", name, len(said.Offsets))
 		}
 		h.names = append(h.names, name)
-		h.tensors[name] = entry{dtype, said.Shape, said.Offsets[0], said.Offsets[1]}
+		h.tensors[name] = entry{dtype: dtype, shape: said.Shape, begin: said.Offsets[0], end: said.Offsets[1]}
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
 		return nil, fmt.Errorf("%.200v", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"fovea/device/philox"
 	"fovea/nn"
 )
 
@@ -114,6 +115,56 @@ func TestEveryCutIsFound(t *testing.T) {
 	}
 }
 
+// damaged makes the n-th broken copy of a file, whose header ends at byte end: cut, longer, with a byte of the header changed,
+// taken out or put in. (A changed number of a tensor cannot be seen: the format has no checksums.)
+func damaged(whole []byte, end, n int) []byte {
+	random := philox.NewSource(philox.Stream{Seed: 12, ID: uint64(n)})
+	broken, at := bytes.Clone(whole), random.Intn(end)
+	switch n % 5 {
+	case 0:
+		return broken[:random.Intn(len(broken))]
+	case 1:
+		return append(broken, make([]byte, 1+at)...)
+	case 2:
+		broken[at] ^= 1 << random.Intn(8)
+	case 3:
+		return append(broken[:at], whole[at+1:]...)
+	case 4:
+		return append(append(broken[:at:at], byte(random.Uint32())), whole[at:]...)
+	}
+	return broken
+}
+
+// TestDamagedFiles breaks a file until a hundred broken ones were refused, each with one clear error.
+func TestDamagedFiles(t *testing.T) {
+	whole, err := os.ReadFile("testdata/foreign.safetensors")
+	require.NoError(t, err)
+	end := 8 + int(binary.LittleEndian.Uint64(whole))
+	d := openDevice(t, "reference")
+	var state []nn.Tensor
+	for name, shape := range map[string]tensor.Shape{"half": {30}, "brain": {9}, "double": {2, 2}} {
+		state = append(state, hold(t, d, name, shape, make([]float32, shape.TotalSize())), hold(t, d, name+".want", shape, make([]float32, shape.TotalSize())))
+	}
+	refused := 0
+	for n := 0; refused < 100; n++ {
+		before := bitsOf(t, state)
+		require.Less(t, n, 150, "only %d broken files were refused", refused)
+		content := damaged(whole, end, n)
+		path := write(t, content)
+		var err error
+		used := allocated(func() { err = Load(path, state) })
+		require.LessOrEqual(t, used, uint64(2*len(content)+128<<10), "broken file %d", n)
+		if err == nil { // a name within the metadata, say
+			continue
+		}
+		refused++
+		require.ErrorContains(t, err, "weights "+path+": ", "broken file %d", n)
+		require.Less(t, len(err.Error()), 1000, "broken file %d", n)
+		require.NotContains(t, err.Error(), "\n", "broken file %d", n)
+		require.Equal(t, before, bitsOf(t, state), "broken file %d changed something", n)
+	}
+}
+
 // A file that shrinks after its size was asked for.
 func TestShrunkFile(t *testing.T) {
 	file := assemble(one, make([]byte, 8))
@@ -154,7 +205,7 @@ func TestHeaderMemory(t *testing.T) {
 	}
 }
 
-func FuzzLoad(f *testing.F) {
+func FuzzSafetensors(f *testing.F) {
 	whole, err := os.ReadFile("testdata/foreign.safetensors")
 	require.NoError(f, err)
 	f.Add(whole)
@@ -178,7 +229,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		require.NoError(t, d.Upload(state[0].Tensor, []float32{3, 4}))
 		if card, err := ReadCard(path); err == nil && card != nil {
-			require.NoError(t, card.check())
+			require.NoError(t, card.Check())
 		}
 		// Whatever a header says, no tensor may be read from outside the file, or more of it than is there.
 		file := bytes.NewReader(content)
