@@ -65,3 +65,23 @@ func ExampleLoader() {
 	// 1 [6 7 3] -> [36 49 9]
 	// 1 [4 1] -> [16 1]
 }
+
+// Pictures of any size: the crop of training draws, the one of evaluation does not.
+func ExampleReadPicture() {
+	sample := tensor.Shape{3, 32, 32}
+	x := make([]float32, sample.TotalSize())
+	random := philox.NewSource(philox.Stream{Seed: 1})
+	for _, crop := range []data.Crop{data.Centred{Shorter: 40}, data.Resized{Low: 0.08, High: 1}} {
+		if err := data.ReadPicture("testdata/pictures/420.jpg", x, sample, crop, random); err != nil {
+			log.Fatal(err)
+		}
+		low, high := x[0], x[0]
+		for _, v := range x {
+			low, high = min(low, v), max(high, v)
+		}
+		fmt.Println(crop, low >= 0, high <= 1)
+	}
+	// Output:
+	// centred:40 true true
+	// resized:0.08:1 true true
+}

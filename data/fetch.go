@@ -27,13 +27,15 @@ import (
 type file struct {
 	name        string
 	size        int64
-	md5, sha256 string // lower-case hexadecimal
+	md5, sha256 string // lower-case hexadecimal; SHA-256 "": not known
 }
 
 // source is a place that files can be had from.
 type source struct {
 	name string
 	open func(ctx context.Context, name string) (io.ReadCloser, error)
+	// from opens a file at offset, or before it, as start says; nil: the source is near, and files come whole or not at all.
+	from func(ctx context.Context, name string, offset int64) (r io.ReadCloser, start int64, err error)
 }
 
 // store is a folder of files that are fetched where they are missing.
@@ -42,6 +44,36 @@ type store struct {
 	own     bool   // dir is the user's own: damage there is reported, not repaired
 	sources []source
 	log     func(format string, args ...any)
+}
+
+// newStore is where the files of a data set are kept: in opts.Dir if given, else in the user's cache folder, where the files
+// are looked for in any case before the sources are asked.
+func newStore(name string, opts Options, sources ...source) (store, error) {
+	s := store{dir: opts.Dir, own: opts.Dir != "", log: func(format string, args ...any) { opts.log(name+": "+format, args...) }}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		s.log("no cache folder: %v", err)
+	} else {
+		cache = filepath.Join(cache, "fovea", name)
+	}
+	switch {
+	case s.own:
+		// A folder that is not there is more likely a typing mistake than a wish.
+		if err := checkFolder(s.dir); err != nil {
+			return store{}, fmt.Errorf("data folder: %w", err)
+		}
+		if cache != "" {
+			s.sources = append(s.sources, folder(cache))
+		}
+	case cache != "":
+		if err := os.MkdirAll(cache, 0o777); err != nil {
+			s.log("no cache folder: %v", err)
+		} else {
+			s.dir = cache
+		}
+	}
+	s.sources = append(s.sources, sources...)
+	return s, nil
 }
 
 // damaged says that a file is not the one expected.
@@ -58,7 +90,7 @@ func (f file) check(where string, content []byte) error {
 	if got := hex.EncodeToString(sum5[:]); got != f.md5 {
 		return &damaged{where, fmt.Sprintf("expected MD5 %s, found %s", f.md5, got)}
 	}
-	if got := hex.EncodeToString(sum256[:]); got != f.sha256 {
+	if got := hex.EncodeToString(sum256[:]); f.sha256 != "" && got != f.sha256 {
 		return &damaged{where, fmt.Sprintf("expected SHA-256 %s, found %s", f.sha256, got)}
 	}
 	return nil
@@ -93,6 +125,7 @@ func (s store) get(ctx context.Context, f file) ([]byte, error) {
 	if err != nil || s.dir == "" {
 		return content, err
 	}
+	defer os.Remove(s.part(f))
 	err = atomic.WriteFile(filepath.Join(s.dir, f.name), func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
@@ -137,7 +170,7 @@ func openFile(path string, f file) ([]byte, error) {
 func (s store) fetch(ctx context.Context, f file) ([]byte, error) {
 	var reasons []error
 	for _, from := range s.sources {
-		content, err := from.fetch(ctx, f)
+		content, err := s.fetchFrom(ctx, from, f)
 		if err == nil {
 			for _, r := range reasons {
 				if !errors.Is(r, fs.ErrNotExist) {
@@ -238,20 +271,12 @@ func downloadModule(ctx context.Context, version string) (dir string, err error)
 
 // mirror is a web folder with the files.
 func mirror(client *http.Client, base string) source {
-	return source{name: base, open: func(ctx context.Context, name string) (io.ReadCloser, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+name, nil)
-		if err != nil {
-			return nil, err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		if response.StatusCode != http.StatusOK {
-			response.Body.Close()
-			return nil, fmt.Errorf("answered %q, expected 200 OK", response.Status)
-		}
-		return response.Body, nil
+	from := func(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error) {
+		return openWeb(ctx, client, base+name, offset)
+	}
+	return source{name: base, from: from, open: func(ctx context.Context, name string) (io.ReadCloser, error) {
+		r, _, err := from(ctx, name, 0)
+		return r, err
 	}}
 }
 

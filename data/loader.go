@@ -19,6 +19,7 @@ type Batch struct {
 	Labels  []int32       // classification: N classes; nil for regression
 	Targets *tensor.Dense // regression: [N,Targets] float32; nil for classification
 	Indices []int         // the samples' numbers in the set
+	Mix     *Mix          // what the samples were mixed with; nil: nothing
 }
 
 // Clone copies a batch into memory of its own.
@@ -27,22 +28,36 @@ func (b *Batch) Clone() *Batch {
 	if b.Targets != nil {
 		c.Targets = b.Targets.Clone().(*tensor.Dense)
 	}
+	if b.Mix != nil {
+		c.Mix = &Mix{Share: b.Mix.Share, Labels: slices.Clone(b.Mix.Labels)}
+	}
 	return c
 }
 
 // Loader cuts a set into batches. It holds no state of its own: any number of epochs may be iterated at once.
+//
+// A sample is read (of a picture of another size, the part that Crop takes), changed by Transforms in turn, and brought to
+// the set's mean and deviation, in this order. What is random about it depends on seed, epoch and sample, not on Workers.
 type Loader struct {
-	Set     Set
-	Batch   int    // samples per batch, at least 1
-	Shuffle bool   // false: every epoch is in file order
-	Seed    uint64 // of the shuffle
+	Set        Set
+	Batch      int         // samples per batch, at least 1
+	Shuffle    bool        // false: every epoch is in file order
+	Seed       uint64      // of all that is random here
+	Crop       Crop        // for training on pictures of any size; nil: the one for evaluation, see Info.Resize
+	Transforms []Transform // for training
+	Mixer      Mixer       // mixes the samples of each batch; nil: nothing does
+	Workers    int         // how many samples are read at once; 0: as many as Go uses processors, if they are pictures to decode or transform, else one
 }
 
 // ahead is how many batches are read before their use; one more is in the consumer's hands.
 const ahead = 2
 
-// shuffleUse tells the streams of this package from others derived from the same seed ("shuffle" in ASCII).
-const shuffleUse = 0x73687566666c65
+// Uses tell the streams of this package from others derived from the same seed (ASCII).
+const (
+	shuffleUse = 0x73687566666c65 // "shuffle"
+	sampleUse  = 0x73616d706c65   // "sample"
+	mixUse     = 0x6d6978         // "mix"
+)
 
 // Steps returns the number of batches per epoch; the last may be smaller. It is 0 if the loader has no set or no batch size.
 func (l *Loader) Steps() int {
@@ -72,7 +87,7 @@ func (l *Loader) EpochFrom(ctx context.Context, epoch, skip int) iter.Seq2[*Batc
 			yield(nil, err)
 			return
 		}
-		l.run(ctx, order, yield)
+		l.run(ctx, epoch, skip, order, yield)
 	}
 }
 
@@ -107,132 +122,4 @@ func (l *Loader) order(epoch, skip int) ([]int, error) {
 		return nil, nil
 	}
 	return order[skip*l.Batch:], nil
-}
-
-// loaded is what the reader hands to the consumer; with a nil batch, err is why it stopped.
-type loaded struct {
-	buffer *buffer
-	batch  *Batch
-	err    error
-}
-
-// run has a goroutine fill buffers in turn and yields them. A buffer goes round: free, filled, ready, held by the
-// consumer, and free again only once yield has returned.
-func (l *Loader) run(ctx context.Context, order []int, yield func(*Batch, error) bool) {
-	if len(order) == 0 {
-		return
-	}
-	free, err := l.buffers(len(order))
-	if err != nil {
-		yield(nil, err)
-		return
-	}
-	reading, stop := context.WithCancel(ctx)
-	ready := make(chan loaded, cap(free)) // never full: there are no more buffers than that
-	go func() {
-		defer close(ready)
-		for at := 0; at < len(order); at += l.Batch {
-			var b *buffer
-			select {
-			case b = <-free:
-			case <-reading.Done():
-				return
-			}
-			batch, err := b.fill(reading, order[at:min(at+l.Batch, len(order))])
-			ready <- loaded{b, batch, err}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	defer func() { // also when yield panics
-		stop()
-		for range ready { // until the goroutine has closed it
-		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-		case next, more := <-ready:
-			if ctx.Err() != nil {
-				break // of the select
-			}
-			if !more || !yield(next.batch, next.err) || next.err != nil {
-				return
-			}
-			free <- next.buffer
-			continue
-		}
-		yield(nil, fmt.Errorf("loader of %q: %w", l.Set.Info().Name, context.Cause(ctx)))
-		return
-	}
-}
-
-// buffers returns empty buffers for an epoch of n samples, not larger or more than it needs.
-func (l *Loader) buffers(n int) (chan *buffer, error) {
-	info := l.Set.Info()
-	size, err := sampleSize(info)
-	if err != nil {
-		return nil, err
-	}
-	each := min(l.Batch, n)
-	if _, err := product([]int{each, max(size, info.Targets)}); err != nil || info.Targets < 0 {
-		return nil, fmt.Errorf("loader of %q: batch of %d samples %s with %d targets does not fit in memory", info.Name, each, shapeText(info.Sample), info.Targets)
-	}
-	count := min(ahead+1, (n+each-1)/each)
-	free := make(chan *buffer, count)
-	for range count {
-		b := &buffer{set: l.Set, info: info, size: size, x: make([]float32, each*size)}
-		if info.Targets > 0 {
-			b.targets = make([]float32, each*info.Targets)
-		} else {
-			b.labels = make([]int32, each)
-		}
-		free <- b
-	}
-	return free, nil
-}
-
-// buffer is the memory of one batch.
-type buffer struct {
-	set        Set
-	info       Info
-	size       int
-	x, targets []float32
-	labels     []int32
-	batch      *Batch
-}
-
-// fill reads the samples at indices.
-func (b *buffer) fill(ctx context.Context, indices []int) (*Batch, error) {
-	n := len(indices)
-	for k, i := range indices {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err := b.set.Read(i, b.x[k*b.size:(k+1)*b.size]); err != nil {
-			return nil, fmt.Errorf("loader of %q: sample %d: %w", b.info.Name, i, err)
-		}
-		if t := b.info.Targets; t > 0 {
-			b.set.Target(i, b.targets[k*t:(k+1)*t])
-			continue
-		}
-		label := b.set.Label(i)
-		if label < 0 || label > math.MaxInt32 {
-			return nil, fmt.Errorf("loader of %q: sample %d has label %d, expected 0 to %d", b.info.Name, i, label, math.MaxInt32)
-		}
-		b.labels[k] = int32(label)
-	}
-	// The tensors lie over the buffer and are made anew only for an epoch's smaller last batch.
-	if b.batch == nil || b.batch.X.Shape()[0] != n {
-		c, h, w := b.info.Sample[0], b.info.Sample[1], b.info.Sample[2]
-		b.batch = &Batch{X: tensor.New(tensor.WithShape(n, c, h, w), tensor.WithBacking(b.x[:n*b.size]))}
-		if t := b.info.Targets; t > 0 {
-			b.batch.Targets = tensor.New(tensor.WithShape(n, t), tensor.WithBacking(b.targets[:n*t]))
-		} else {
-			b.batch.Labels = b.labels[:n]
-		}
-	}
-	b.batch.Indices = indices
-	return b.batch, nil
 }

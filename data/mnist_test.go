@@ -277,3 +277,32 @@ func TestMNISTFilesThatDoNotFit(t *testing.T) {
 		require.ErrorContains(t, err, c.want, c.name)
 	}
 }
+
+// Fashion-MNIST has MNIST's form, and its own names, files and sources.
+func TestFashion(t *testing.T) {
+	image := packed(t, []int{2, 28, 28}, make([]byte, 2*784))
+	labels := [2][]byte{packed(t, []int{2}, []byte{9, 0}), packed(t, []int{2}, []byte{3, 4})}
+	dir := t.TempDir()
+	var small [4]file
+	for i, content := range [][]byte{image, labels[0], image, labels[1]} {
+		small[i] = fileOf(fashionFiles[i].name, content)
+		small[i].sha256 = "" // as where only MD5 is known
+		require.NoError(t, os.WriteFile(filepath.Join(dir, small[i].name), content, 0o666))
+	}
+	s, err := newStore("fashion-mnist", Options{Dir: dir})
+	require.NoError(t, err)
+	sets, err := s.digits(t.Context(), "fashion-mnist", small, fashionNames)
+	require.NoError(t, err)
+	info := sets.Train.Info()
+	require.Equal(t, "ankle boot", info.ClassNames[sets.Train.Label(0)])
+	require.Equal(t, "dress", sets.Test.Info().ClassNames[sets.Test.Label(0)])
+	require.Equal(t, "fashion-mnist", info.Name)
+	require.Len(t, info.ClassNames, 10)
+	// These files are not Fashion-MNIST's.
+	_, err = Open(t.Context(), "fashion-mnist", Options{Dir: dir})
+	require.ErrorContains(t, err, "fashion-mnist: "+filepath.Join(dir, "train-images-idx3-ubyte.gz")+" is damaged: expected 26421880 bytes, found ")
+	// A file of the right size is told by its MD5.
+	small[0].md5 = fashionFiles[0].md5
+	_, err = s.digits(t.Context(), "fashion-mnist", small, fashionNames)
+	require.ErrorContains(t, err, "expected MD5 8d4fb7e6c68d591d4c3dfef9ec88bf0d, found ")
+}

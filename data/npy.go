@@ -172,6 +172,8 @@ func readNpyFile(path string) (*tensor.Dense, error) {
 	return readNpy(bufio.NewReaderSize(f, 64<<10), size)
 }
 
+var errIrregular = errors.New("not a regular file")
+
 // openRegular opens a file whose size bounds what its content may claim. Stat comes first: opening a pipe would wait.
 func openRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
@@ -179,7 +181,7 @@ func openRegular(path string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a regular file", path)
+		return nil, 0, fmt.Errorf("%s is %w", path, errIrregular)
 	}
 	f, err := os.Open(path)
 	return f, info.Size(), err

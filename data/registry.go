@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gorgonia.org/tensor"
 )
 
 // Options are what the user may choose about where data comes from.
@@ -15,6 +17,10 @@ type Options struct {
 	Dir string
 	// Log is told what takes long or is out of the ordinary; nil: nobody is.
 	Log func(format string, args ...any)
+	// Sample is what samples are made of pictures of any size, [C, H, W] with 1 or 3 channels; nil: (3, 224, 224).
+	Sample tensor.Shape
+	// Resize is [Info.Resize] of such sets; 0: 8/7 of the sample's shorter side (256 for 224).
+	Resize int
 }
 
 func (o Options) log(format string, args ...any) {
@@ -25,29 +31,31 @@ func (o Options) log(format string, args ...any) {
 
 // Sets is an opened data set.
 type Sets struct {
-	Train Set
-	Test  Set // nil if the data has none
+	Train      Set
+	Validation Set // nil if the data has none, as most
+	Test       Set // nil if the data has none
 }
 
 // OpenFunc opens a data set. Argument is what follows the colon of the name ("" if there is none).
 type OpenFunc func(ctx context.Context, argument string, opts Options) (*Sets, error)
 
 type format struct {
-	form     string // "npz:FILE"
-	argument bool
-	open     OpenFunc
+	form               string // "npz:FILE"
+	argument, optional bool
+	open               OpenFunc
 }
 
 var formats = map[string]format{}
 
-// Register adds a kind of data set; it is called from init. Form is the name as a user writes it: "mnist", or "npz:FILE"
-// if an argument must follow. A name registered twice is a mistake in the program and panics.
+// Register adds a kind of data set; it is called from init. Form is the name as a user writes it: "mnist", "npz:FILE" if an
+// argument must follow, "cifar100[:coarse]" if one may. A name registered twice is a mistake in the program and panics.
 func Register(form string, open OpenFunc) {
 	scheme, _, argument := strings.Cut(form, ":")
+	scheme, optional := strings.CutSuffix(scheme, "[")
 	if _, twice := formats[scheme]; twice {
 		panic("data: " + scheme + " registered twice")
 	}
-	formats[scheme] = format{form: form, argument: argument, open: open}
+	formats[scheme] = format{form: form, argument: argument, optional: optional, open: open}
 }
 
 // Names returns the forms of name that Open knows, sorted: "mnist", "npz:FILE".
@@ -63,14 +71,14 @@ func Names() []string {
 // ErrUsage marks a name that cannot be meant, as opposed to data that is missing or damaged.
 var ErrUsage = errors.New("unknown data set")
 
-// Open opens the data set that spec names: "mnist" or "npz:FILE". Cancelling ctx stops a download.
+// Open opens the data set that spec names: "mnist", "npz:FILE" and so on, see [Names]. Cancelling ctx stops a download.
 func Open(ctx context.Context, spec string, opts Options) (*Sets, error) {
-	scheme, argument, _ := strings.Cut(spec, ":")
+	scheme, argument, colon := strings.Cut(spec, ":")
 	f, known := formats[scheme]
 	if !known {
 		return nil, fmt.Errorf("%w %q, expected %s", ErrUsage, spec, strings.Join(Names(), " or "))
 	}
-	if f.argument != (argument != "") || !f.argument && spec != f.form {
+	if colon && argument == "" || colon && !f.argument || !colon && f.argument && !f.optional {
 		return nil, fmt.Errorf("%w %q, expected %s", ErrUsage, spec, f.form)
 	}
 	return f.open(ctx, argument, opts)

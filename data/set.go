@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gorgonia.org/tensor"
+
+	"fovea/device/philox"
 )
 
 // Info describes a data set.
@@ -17,7 +19,14 @@ type Info struct {
 	Classes    int          // number of classes; 0: the data does not say (npz)
 	ClassNames []string     // optional, one per class
 	Targets    int          // > 0: regression with that many float targets per sample; then there are no labels
-	Scale      float32      // what raw pixel values 0..255 were multiplied with (1/255 for mnist, 0 if not from pixels)
+	Scale      float32      // what raw pixel values 0..255 were multiplied with (1/255 for pictures, 0 if not from pixels)
+
+	// What the network sees: (value - Mean) / Deviation, channel by channel; empty: the values as they are. Set.Read does
+	// not do that, a Loader does it last.
+	Mean, Deviation []float32
+	// How a picture of another size becomes a sample where nothing is random: its shorter side gets Resize pixels and the
+	// middle is taken; 0: it is stretched.
+	Resize int
 }
 
 // Set is a finite, indexable collection of samples. Its methods are safe for concurrent use. Samples count from 0.
@@ -31,6 +40,24 @@ type Set interface {
 	// Target writes the regression targets of sample i into y, whose length must be Info().Targets. It leaves y as it is
 	// if the set has no such sample or no targets.
 	Target(i int, y []float32)
+}
+
+// Cropper is a set of pictures of any size, of which samples can be made in many ways. Read makes them as [Info] says.
+type Cropper interface {
+	Set
+	// ReadCrop is Read with another crop, which draws what is random from random.
+	ReadCrop(i int, x []float32, crop Crop, random *philox.Source) error
+}
+
+// cropper is set as a Cropper, if it is one; of a subset, if what it is a part of is one.
+func cropper(set Set) (Cropper, bool) {
+	if s, part := set.(*Subset); part {
+		if _, can := cropper(s.of); !can {
+			return nil, false
+		}
+	}
+	c, can := set.(Cropper)
+	return c, can
 }
 
 // CheckLabels returns an error that names the first sample, counted from 0 in file order, whose label is outside

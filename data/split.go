@@ -47,6 +47,18 @@ func (s *Subset) Read(i int, x []float32) error {
 	return s.of.Read(s.indices[i], x)
 }
 
+// ReadCrop is for subsets of a [Cropper].
+func (s *Subset) ReadCrop(i int, x []float32, crop Crop, random *philox.Source) error {
+	if i < 0 || i >= len(s.indices) {
+		return fmt.Errorf("subset of %q: no sample %d, expected 0 to %d", s.Info().Name, i, len(s.indices)-1)
+	}
+	of, can := s.of.(Cropper)
+	if !can {
+		return fmt.Errorf("subset of %q: its samples have one size and are not cropped", s.Info().Name)
+	}
+	return of.ReadCrop(s.indices[i], x, crop, random)
+}
+
 // Label returns the class of sample i; see [Set].
 func (s *Subset) Label(i int) int { return s.of.Label(s.Index(i)) }
 
@@ -56,11 +68,14 @@ func (s *Subset) Target(i int, y []float32) { s.of.Target(s.Index(i), y) }
 // original is the number that sample i has in the data's own files, whatever subsets lie between.
 func original(set Set, i int) int {
 	for {
-		s, part := set.(*Subset)
-		if !part {
+		switch s := set.(type) {
+		case *Subset:
+			set, i = s.of, s.Index(i)
+		case *Tolerant:
+			set = s.Set
+		default:
 			return i
 		}
-		set, i = s.of, s.Index(i)
 	}
 }
 

@@ -122,14 +122,24 @@ func (m *meter) release() {
 	m.losses.Release()
 }
 
-// forward computes the network and its loss on a batch: cross-entropy for class labels, squared error for targets.
+// forward computes the network and its loss on a batch: cross-entropy for class labels (of a mixed batch, of both labels of a
+// sample by their shares), squared error for targets; with those of auxiliary heads in training. Labels are those that a
+// prediction is measured by.
 func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch) (output, labels, loss *autograd.Value) {
 	output = net.Forward(tape.Input(batch.X))
 	if batch.Targets != nil {
-		return output, nil, autograd.SquaredError(output, tape.Input(batch.Targets))
+		targets := tape.Input(batch.Targets)
+		return output, nil, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.SquaredError(x, targets) })
 	}
 	labels = tape.Labels(batch.Labels)
-	return output, labels, autograd.CrossEntropy(output, labels)
+	entropy := func(x *autograd.Value) *autograd.Value { return autograd.CrossEntropy(x, labels) }
+	if m := batch.Mix; m != nil {
+		others := tape.Labels(m.Labels)
+		entropy = func(x *autograd.Value) *autograd.Value {
+			return autograd.Add(autograd.Scale(autograd.CrossEntropy(x, labels), m.Share, 0), autograd.Scale(autograd.CrossEntropy(x, others), 1-m.Share, 0))
+		}
+	}
+	return output, labels, nn.Loss(output, entropy)
 }
 
 // Check says whether a network fits a data set: the samples' shape, and one output per class or target.
