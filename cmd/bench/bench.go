@@ -24,6 +24,9 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	// The runtime's own work, such as collecting garbage, keeps to the same processors.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.options.Threads))
+	if s.load {
+		return s.measureLoading(ctx, stdout, stderr)
+	}
 	if s.peer != nil { // before minutes are spent
 		if err := s.peer.present(ctx); err != nil {
 			return cli.Interrupted(ctx, err)

@@ -35,7 +35,7 @@ func TestUsage(t *testing.T) {
 		code  int
 		shown string
 	}{
-		{[]string{"--work", "play"}, 2, `--work: "play", expected train or infer`},
+		{[]string{"--work", "play"}, 2, `--work: "play", expected train, infer or load`},
 		{[]string{"--models", "mlp,vgg"}, 2, `--models: unknown model "vgg", expected one of alexnet`},
 		{[]string{"--models", "mlp,,"}, 2, `--models: "mlp,,", expected names with commas between`},
 		{[]string{"--models", "mlp,mlp"}, 2, `--models: mlp twice`},

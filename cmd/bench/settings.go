@@ -28,6 +28,8 @@ type settings struct {
 	scaling  bool
 	json     bool
 	plot     string
+	load     bool // --work load
+	loading  loading
 }
 
 const about = `bench measures networks: images per second, arithmetic per second and its share of what the device can do at best,
@@ -55,6 +57,8 @@ Examples:
         the product of two matrices against PyTorch's
   bench --models alexnet,resnet18 --threads 2 --scaling
         two threads in turns with one
+  bench --work load --data folder:pictures --augment flip
+        how fast pictures become batches; --steps epochs
   bench --models vgg16 --ops --plot roofline.svg
         where each layer stands below the roof of arithmetic and bandwidth
 
@@ -70,7 +74,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	var work, models, devices, peer string
 	var chosen cli.Device
 	f := cli.NewFlags("bench")
-	f.StringVar(&work, "work", "train", "`work` to measure: train or infer")
+	f.StringVar(&work, "work", "train", "`work` to measure: train or infer; or load: reading batches of --data, on no device")
 	f.StringVar(&models, "models", "resnet18", "`networks`, with commas between: "+strings.Join(zoo.Names(), ", ")+", sgemmN")
 	f.IntVar(&s.batch, "batch", 0, "samples in a batch; 0: 200 for the MNIST networks, 4 to 16 for the others")
 	f.StringVar(&devices, "devices", "cpu", "`devices`, with commas between: cpu,cuda:0")
@@ -81,6 +85,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	f.BoolVar(&s.scaling, "scaling", false, "measure in turns with one thread, and print how many times as fast --threads are (memory is of both)")
 	f.BoolVar(&s.json, "json", false, "print JSON lines instead of a table")
 	f.StringVar(&s.plot, "plot", "", "`file`.png or .svg for a picture of the roofline")
+	s.loading.declare(f)
 	rest, err := cli.Parse(f, about, args, stdout)
 	if err != nil {
 		return nil, err
@@ -88,10 +93,10 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	if len(rest) > 0 {
 		return nil, cli.Usagef("%q: expected flags only", rest[0])
 	}
-	if work != "train" && work != "infer" {
-		return nil, cli.Usagef("--work: %q, expected train or infer", work)
+	if work != "train" && work != "infer" && work != "load" {
+		return nil, cli.Usagef("--work: %q, expected train, infer or load", work)
 	}
-	s.training = work == "train"
+	s.training, s.load = work == "train", work == "load"
 	if s.devices, err = list("devices", devices); err != nil {
 		return nil, err
 	}
@@ -113,6 +118,11 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	}
 	if s.options = chosen.Options; s.options.Threads == 0 {
 		s.options.Threads = runtime.GOMAXPROCS(0)
+	}
+	if s.load {
+		if err := s.loading.check(); err != nil {
+			return nil, err
+		}
 	}
 	return s, s.check()
 }

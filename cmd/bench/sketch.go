@@ -53,6 +53,9 @@ func (s *sketch) note(layer, pass string, flops float64, run again, operands ...
 // The texts of layers.
 
 func size(x *device.Tensor) string {
+	if len(x.Shape) == 0 {
+		return "scalar"
+	}
 	words := make([]string, 0, 3)
 	for _, d := range x.Shape[1:] {
 		words = append(words, fmt.Sprint(d))
@@ -103,10 +106,7 @@ func linearText(name string, w *device.Tensor) string {
 	return fmt.Sprintf("%s %d to %d", name, w.Shape[1], w.Shape[0])
 }
 
-// products is the arithmetic of one weight tensor [M, C, ...] applied for every element of y.
-func products(y, w *device.Tensor) float64 {
-	return 2 * float64(y.Size()) * float64(device.Size(w.Shape[1:]))
-}
+func products(y, w *device.Tensor) float64 { return 2 * float64(device.Products(y.Shape, w.Shape)) }
 
 func (s *sketch) Name() string                              { return "sketch" }
 func (s *sketch) Describe() string                          { return "sketch (computes nothing)" }

@@ -58,6 +58,19 @@ func TestFlops(t *testing.T) {
 	}
 }
 
+// What a trace adds up is what a network's summary says, for every network; and each can be traced in training.
+func TestFlopsAreTheSummarys(t *testing.T) {
+	for _, name := range zoo.Names() {
+		m := find(t, name)
+		net, err := nn.Describe(m.New(m.Classes), m.Sample)
+		require.NoError(t, err)
+		for _, o := range []offers{parts, fused, folded} {
+			require.Equal(t, 2*float64(net.MultiplyAdds), flopsOf(t, m, 1, false, o), "%s, offers %d", name, o)
+		}
+		require.Greater(t, flopsOf(t, m, 2, true, parts), 2*2*float64(net.MultiplyAdds), name)
+	}
+}
+
 // varied is a small network with every kind of layer that the zoo has, and more.
 func varied() zoo.Model {
 	return zoo.Model{Name: "varied", Sample: tensor.Shape{3, 12, 12}, Classes: 5, New: func(classes int) nn.Layer {
@@ -130,7 +143,7 @@ func TestTraceIsTheStep(t *testing.T) {
 		"dropout 32x12x12 | forward", "linear 4608 to 128 | forward", "relu 128 | forward", "linear 128 to 10 | forward", "cross_entropy 10 | forward",
 		"cross_entropy 10 | backward", "sum_channels 10 | backward bias", "linear 128 to 10 | backward weights", "linear 128 to 10 | backward data",
 		"relu 128 | backward", "sum_channels 128 | backward bias", "linear 4608 to 128 | backward weights", "linear 4608 to 128 | backward data",
-		"dropout 32x12x12 | backward", "max_pool2d 32x24x24 to 32x12x12, 2x2, stride 2 | backward", "relu 32x24x24 | backward",
+		"dropout 32x12x12 | backward", "relu 32x12x12 | backward", "max_pool2d 32x24x24 to 32x12x12, 2x2, stride 2 | backward",
 		"sum_channels 32x24x24 | backward bias", "conv2d 1x28x28 to 32x24x24, 5x5 | backward weights", "adam, 592074 parameters | update",
 	}, texts(calls))
 	require.Equal(t, "[4 32 24 24] [4 1 28 28] [32 1 5 5] [32]", shapes(calls[0]))

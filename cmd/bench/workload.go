@@ -105,7 +105,8 @@ func (w *workload) compute() error {
 		w.result = output
 		return w.tape.Err()
 	}
-	w.result = autograd.CrossEntropy(output, w.tape.Labels(w.labels))
+	labels := w.tape.Labels(w.labels)
+	w.result = nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.CrossEntropy(x, labels) })
 	w.net.ZeroGrad()
 	if err := w.tape.Backward(w.result); err != nil {
 		return err

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 
 	"fovea/cmd/internal/cli"
+	"fovea/data"
 	"fovea/device"
 	"fovea/nn"
 	"fovea/nn/weights"
-	"fovea/nn/zoo"
 )
 
 // maxSample bounds the elements of a sample that a file may claim: a picture of 1024 x 1024 in colour.
 const maxSample = 3 << 20
 
-// weightsPath is the file of weights that the settings name.
+// weightsPath is the file of weights that the settings name; "" for the network of an ONNX file as it is there.
 func (s *settings) weightsPath() (string, error) {
 	if s.run == "" {
 		return s.weights, nil
@@ -40,7 +40,11 @@ func (s *settings) weightsPath() (string, error) {
 
 // card says what the weights at path are of: what the file says, made whole by the flags where it says nothing.
 func (s *settings) card(path string) (*weights.Card, error) {
-	card, err := weights.ReadCard(path)
+	read, of := weights.ReadCard, path
+	if path == "" {
+		read, of = cli.ONNXCard, s.model
+	}
+	card, err := read(of)
 	if err != nil {
 		return nil, err
 	}
@@ -48,22 +52,33 @@ func (s *settings) card(path string) (*weights.Card, error) {
 		if s.run != "" {
 			return nil, fmt.Errorf("weights %s: the file does not say of which network; expected --model and --weights instead of --run", path)
 		}
-		model, err := zoo.Find(s.model)
+		model, err := cli.FindModel(s.model)
 		if err != nil {
 			return nil, err
 		}
 		card = &weights.Card{Model: s.model, Outputs: model.Classes, Sample: model.Sample, Scale: 1.0 / 255}
-		if s.classes > 0 {
+		if s.classes > 0 && path != "" {
 			card.Outputs = s.classes
 		}
+		prepare(card)
 	}
 	if err := s.agree(card); err != nil {
-		return nil, fmt.Errorf("weights %s: %w", path, err)
+		return nil, fmt.Errorf("weights %s: %w", of, err)
 	}
 	if s.scale.Given {
 		card.Scale = float32(s.scale.Value)
 	}
 	return card, nil
+}
+
+// prepare has pictures made ready for weights that do not say how as torchvision's networks for photographs want them.
+func prepare(card *weights.Card) {
+	if len(card.Sample) != 3 || card.Sample[0] != 3 {
+		return
+	}
+	if info, err := data.PictureInfo("", data.Options{Sample: card.Sample}); err == nil {
+		card.Mean, card.Deviation, card.Resize = info.Mean, info.Deviation, info.Resize
+	}
 }
 
 // agree checks that a card can be meant and says what the flags say.
@@ -94,18 +109,25 @@ func kind(card *weights.Card) string {
 	return fmt.Sprintf("%d classes", card.Outputs)
 }
 
-// build makes the network of the card with the weights at path.
+// build makes the network of the card with the weights at path, or with those that it has.
 func build(dev device.Device, card *weights.Card, path string) (*nn.Network, error) {
-	model, err := zoo.Find(card.Model)
+	of := "weights " + path
+	if path == "" {
+		of = "--model"
+	}
+	model, err := cli.FindModel(card.Model)
 	if err != nil {
-		return nil, fmt.Errorf("weights %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", of, err)
 	}
 	net, err := nn.Build(dev, model.New(card.Outputs), card.Sample, 0)
 	if err != nil {
-		return nil, fmt.Errorf("weights %s: network %s on samples %v: %w", path, card.Model, card.Sample, err)
+		return nil, fmt.Errorf("%s: network %s on samples %v: %w", of, card.Model, card.Sample, err)
 	}
-	if err = weights.Load(path, net.State()); err == nil && (len(net.Output) != 2 || net.Output[1] != card.Outputs) {
-		err = fmt.Errorf("weights %s: %w: the network gives %v for a sample, expected %d outputs", path, device.ErrShape, net.Output[1:], card.Outputs)
+	if path != "" {
+		err = weights.Load(path, net.State())
+	}
+	if err == nil && (len(net.Output) != 2 || net.Output[1] != card.Outputs) {
+		err = fmt.Errorf("%s: %w: the network gives %v for a sample, expected %d outputs", of, device.ErrShape, net.Output[1:], card.Outputs)
 	}
 	if err != nil {
 		net.Release()

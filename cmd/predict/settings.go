@@ -28,11 +28,14 @@ Usage: predict [flags] PICTURE...
        predict [flags] BATCH.npy
 
 Inputs are PNG, JPEG or GIF pictures (of an animation, the first frame), or one NumPy array of float32 [N,C,H,W] that is
-given to the network as it is. A picture becomes a sample so: it is stretched to the network's height and width
-(bilinear; not at all if it has that size); colours are taken as red, green, blue for 3 channels or as their grey
-(0.299 R + 0.587 G + 0.114 B) for 1; transparency shows black; and 0..255 is multiplied with the scale of the training
-data. Nothing is cropped, centred or inverted: to a network trained on MNIST, give one digit per picture, white on
-black, with MNIST's margins.
+given to the network as it is. A picture becomes a sample as those that the network was evaluated on: resized (bilinear,
+antialiased) so that its shorter side has the training's number of pixels, of which the middle is taken, or stretched to
+the network's height and width, as for mnist (not at all if it has that size); colours are taken as red, green, blue for 3
+channels or as their grey (0.299 R + 0.587 G + 0.114 B) for 1; transparency shows black; an orientation noted by a camera
+is not heeded; 0..255 is multiplied with the scale of the training data, whose mean and deviation are then taken out.
+Nothing is inverted: to a network trained on MNIST, give one digit per picture, white on black, with MNIST's margins.
+Weights from elsewhere (no run of train) for pictures in colour get them as torchvision's networks do: shorter side 256 for
+224, mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225.
 
 Examples:
   predict --run runs/cnn-small-20260131-120000 digit.png
@@ -50,8 +53,8 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	f := cli.NewFlags("predict")
 	f.StringVar(&s.run, "run", "", "run `folder` of train: its network, weights and scale")
-	f.StringVar(&s.model, "model", "", "`network` of --weights: "+strings.Join(zoo.Names(), ", "))
-	f.StringVar(&s.weights, "weights", "", "safetensors `file`; what train wrote in it of classes, sample shape and scale is heeded,\nand where it says nothing the network's usual ones are taken, and scale 1/255")
+	f.StringVar(&s.model, "model", "", "`network` of --weights: "+strings.Join(zoo.Names(), ", ")+";\nor a file.onnx, which has weights of its own")
+	f.StringVar(&s.weights, "weights", "", "`file` of weights: safetensors, or PyTorch's .pth; what train wrote in it of classes, sample shape and scale is heeded,\nand where it says nothing the network's usual ones are taken, and scale 1/255")
 	f.IntVar(&s.classes, "classes", 0, "number of classes of --weights that do not say (default what the network was designed for)")
 	s.device.Declare(f)
 	f.IntVar(&s.topK, "top-k", 3, "classes to show, at most as many as there are")
@@ -71,7 +74,7 @@ func (s *settings) check() error {
 	switch {
 	case s.run != "" && (s.model != "" || s.weights != ""):
 		return cli.Usagef("--run and --model or --weights: expected one or the other")
-	case s.run == "" && (s.model == "" || s.weights == ""):
+	case s.run == "" && (s.model == "" || s.weights == "" && !cli.IsONNX(s.model)):
 		return cli.Usagef("no network: expected --run, or --model and --weights")
 	case s.classes < 0 || s.classes > cli.MaxClasses:
 		return cli.Usagef("--classes: %d, expected 1 to %d", s.classes, cli.MaxClasses)
@@ -90,7 +93,7 @@ func (s *settings) check() error {
 			return cli.Usagef("%s: a .npy batch stands alone, found %d inputs", name, len(s.inputs))
 		}
 	}
-	if s.model != "" {
+	if s.model != "" && !cli.IsONNX(s.model) { // a file is read when the network is made
 		if _, err := zoo.Find(s.model); err != nil {
 			return cli.Usagef("--model: %w", err)
 		}

@@ -64,8 +64,15 @@ func decodeConfig(path string) (map[string]any, error) {
 	if len(content) > maxConfig {
 		return nil, cli.Usagef("longer than %d bytes: not a configuration", maxConfig)
 	}
+	return parseConfig(content, strings.ToLower(filepath.Ext(path)))
+}
+
+// parseConfig reads settings in the language that a file's name says. Neither library takes more than a share of what the
+// text has by references to itself.
+func parseConfig(content []byte, extension string) (map[string]any, error) {
 	values := map[string]any{}
-	switch extension := strings.ToLower(filepath.Ext(path)); extension {
+	var err error
+	switch extension {
 	case ".yaml", ".yml":
 		err = yaml.Unmarshal(content, &values)
 	case ".toml":

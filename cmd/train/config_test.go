@@ -1,8 +1,11 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +14,7 @@ import (
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/programtest"
 	"fovea/device"
+	"fovea/device/philox"
 )
 
 func TestConfig(t *testing.T) {
@@ -128,4 +132,58 @@ func TestWriteConfigQuotes(t *testing.T) {
 		require.NotContains(t, values, "out")
 		require.NotContains(t, values, "config")
 	}
+}
+
+// A hundred damaged files of each language: an error in a few lines or settings that parse refuses by name, no panic, and
+// little memory.
+func TestDamagedConfig(t *testing.T) {
+	for extension, content := range configs {
+		random := philox.NewSource(philox.Stream{Seed: 12})
+		noticed := 0
+		for n := range 100 {
+			bad := []byte(content)
+			switch n % 3 {
+			case 0:
+				bad = bad[:random.Intn(len(bad))]
+			case 1:
+				bad[random.Intn(len(bad))] = byte(random.Uint32())
+			default:
+				at := random.Intn(len(bad))
+				bad = slices.Insert(bad, at, []byte(strings.Repeat(string("[{:&*'\"\t\x00"[random.Intn(9)]), 1+random.Intn(4)))...)
+			}
+			path := filepath.Join(t.TempDir(), "c"+extension)
+			require.NoError(t, os.WriteFile(path, bad, 0o666))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := parse([]string{"--config", path}, nil)
+			runtime.ReadMemStats(&after)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "%s: %q", extension, bad)
+			if err != nil {
+				noticed++
+				require.NotEmpty(t, err.Error(), "%s: %q", extension, bad)
+				require.Less(t, len(err.Error()), 1000, "%s: %q", extension, bad)
+				require.Equal(t, 2, cli.Exit("train", err, io.Discard), "%s: %q: %v", extension, bad, err)
+			}
+		}
+		require.Greater(t, noticed, 40, extension)
+	}
+}
+
+var configs = map[string]string{
+	".yaml": "model: mlp\nepochs: 3\nlr: 1e-2\nno-shuffle: true\nseed: 18446744073709551615\ndata: \"npz:x y.npz\"\n",
+	".toml": "model = 'mlp'\nepochs = 3\nlr = 0.01\nno-shuffle = true\nseed = 12\ndata = \"npz:x y.npz\"\n",
+}
+
+func FuzzConfig(f *testing.F) {
+	for extension, content := range configs {
+		f.Add([]byte(content), extension == ".toml")
+	}
+	f.Add([]byte("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"), false)
+	f.Fuzz(func(t *testing.T, content []byte, toml bool) {
+		extension := ".yaml"
+		if toml {
+			extension = ".toml"
+		}
+		parseConfig(content, extension)
+	})
 }

@@ -81,8 +81,9 @@ type epochLine struct {
 	ValLoss    *float64 `json:"val_loss,omitempty"`
 	ValAcc     *float64 `json:"val_accuracy,omitempty"`
 	ImagesPerS float64  `json:"images_per_second"`
-	Seconds    float64  `json:"seconds"`           // of this epoch's training
-	Partial    bool     `json:"partial,omitempty"` // stopped before the last batch, by --max-steps or an interrupt
+	Seconds    float64  `json:"seconds"`              // of this epoch's training
+	BadImages  int      `json:"bad_images,omitempty"` // damaged pictures passed over since the line before
+	Partial    bool     `json:"partial,omitempty"`    // stopped before the last batch, by --max-steps or an interrupt
 }
 
 func newEpochLine(e fit.Epoch) epochLine {
@@ -112,6 +113,7 @@ type doneLine struct {
 	TestAcc     *float64 `json:"test_accuracy,omitempty"`
 	TestLoss    *float64 `json:"test_loss,omitempty"`
 	TestSamples int      `json:"test_samples,omitempty"`
+	BadImages   int      `json:"bad_images,omitempty"` // of the test set
 	Epochs      int      `json:"epochs"`
 	Steps       int      `json:"steps"`
 	Seconds     float64  `json:"seconds"`

@@ -17,6 +17,7 @@ type settings struct {
 	data, dataDir         string
 	model                 string
 	classes               int
+	input                 cli.Sample
 	device                cli.Device
 	epochs, maxSteps      int
 	batch                 int
@@ -25,7 +26,10 @@ type settings struct {
 	seed                  uint64
 	noShuffle             bool
 	valFraction           cli.Number
-	weights, out, log     string
+	augment               augmentation
+	loading               loading
+	initial               initial
+	out, log              string
 	config                string
 
 	flags *flag.FlagSet
@@ -49,10 +53,11 @@ Flags:
 
 func newFlags(s *settings) *flag.FlagSet {
 	f := cli.NewFlags("train")
-	f.StringVar(&s.data, "data", "mnist", "data `set`: "+strings.Join(data.Names(), " or ")+" (arrays x float32 [N,C,H,W], y int64 [N] or float32 targets;\nx_test and y_test too, if there are any)")
+	f.StringVar(&s.data, "data", "mnist", "data `set`: "+strings.Join(data.Names(), " or ")+";\ndocs/data.md says what each must look like")
 	f.StringVar(&s.dataDir, "data-dir", "", "`folder` with the data's own files (default the user's cache folder)")
-	f.StringVar(&s.model, "model", "cnn-small", "`network`: "+strings.Join(zoo.Names(), ", "))
+	f.StringVar(&s.model, "model", "cnn-small", "`network`: one of those that --model list shows with their input, parameters and multiply-adds,\nor a file.onnx to train further")
 	f.IntVar(&s.classes, "classes", 0, "number of classes (default what the data says, or the network was designed for)")
+	f.Var(&s.input, "input", "`CxHxW` of the samples that pictures of any size become (default what the network was designed for)")
 	s.device.Declare(f)
 	f.IntVar(&s.epochs, "epochs", 10, "passes over the training set")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "stop after that many updates; 0: no limit")
@@ -63,8 +68,10 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.Var(&s.decay, "weight-decay", "lambda of the regulariser (lambda/2) W^2 (default 0.01 for adamw, else 0)")
 	f.Uint64Var(&s.seed, "seed", 1, "of all that is random: the same seed gives the same weights")
 	f.BoolVar(&s.noShuffle, "no-shuffle", false, "take the samples in file order")
-	f.Var(&s.valFraction, "val-fraction", "share of the training set held out to validate (default 0.1 for mnist, else 0)")
-	f.StringVar(&s.weights, "weights", "", "safetensors `file` to start from")
+	f.Var(&s.valFraction, "val-fraction", "share of the training set held out to validate (default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders\nof pictures without a val folder, else 0)")
+	s.augment.declare(f)
+	s.loading.declare(f)
+	s.initial.declare(f)
 	f.StringVar(&s.out, "out", "", "run `folder`, which must not hold a run yet (default runs/<model>-<time>)")
 	f.StringVar(&s.log, "log", "text", "`form` of the output: text, or json (one line per epoch, then one with the test accuracy)")
 	f.StringVar(&s.config, "config", "", "YAML or TOML `file` of these settings by the names of the flags; flags win")
@@ -80,6 +87,9 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.model == "list" {
+		return nil, cmp.Or(cli.ListModels(stdout), flag.ErrHelp)
+	}
 	if len(arguments) > 0 {
 		return nil, cli.Usagef("unexpected argument %q: settings are given as flags", arguments[0])
 	}
@@ -87,6 +97,9 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		if err := readConfig(s.config, f); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.augment.check(stdout); err != nil {
+		return nil, err
 	}
 	if err := s.check(); err != nil {
 		return nil, err
@@ -112,15 +125,27 @@ func (s *settings) check() error {
 	s.rate.Fallback(defaults.Rate)
 	s.momentum.Fallback(defaults.Momentum)
 	s.decay.Fallback(defaults.WeightDecay)
-	if s.data == "mnist" {
+	switch name, _, _ := strings.Cut(s.data, ":"); name {
+	case "mnist", "fashion-mnist", "cifar10", "cifar100":
 		s.valFraction.Fallback(0.1)
+	case "folder", "imagenet", "places": // they may have a validation set; see split
+	default:
+		s.valFraction.Fallback(0)
 	}
-	s.valFraction.Fallback(0)
 	if v := s.valFraction.Value; v < 0 || v >= 1 {
 		return cli.Usagef("--val-fraction: %v, expected at least 0 and below 1", v)
 	}
+	if err := s.loading.check(); err != nil {
+		return err
+	}
+	if err := s.initial.check(); err != nil {
+		return err
+	}
 	if err := s.optim().Check(); err != nil {
 		return cli.Usagef("%w", err)
+	}
+	if cli.IsONNX(s.model) { // read when the network is made
+		return nil
 	}
 	if _, err := zoo.Find(s.model); err != nil {
 		return cli.Usagef("--model: %w", err)

@@ -33,7 +33,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"unknown flag", []string{"--learning-rate", "1"}, usage, `flag provided but not defined: -learning-rate`},
 		{"argument", []string{"mnist"}, usage, `unexpected argument "mnist": settings are given as flags`},
-		{"model", []string{"--data", bars, "--model", "lenet"}, usage, `--model: unknown model "lenet", expected one of .*cnn-small, mlp`},
+		{"model", []string{"--data", bars, "--model", "lenet"}, usage, `--model: unknown model "lenet", expected one of alexnet, .*cnn-small, .*mlp, .*zfnet`},
+		{"input", []string{"--input", "28x28"}, usage, `invalid value "28x28" for flag -input: expected CxHxW such as 3x224x224, each from 1 to 16384`},
+		{"input of data that has its own", []string{"--data", bars, "--input", "3x64x64"}, usage, `--input 3x64x64: the samples of npz:.* are all 1x8x8`},
 		{"data", []string{"--data", "cifar"}, usage, `--data: unknown data set "cifar", expected .*mnist.*npz:FILE`},
 		{"data without file", []string{"--data", "npz:"}, usage, `--data: unknown data set "npz:", expected npz:FILE`},
 		{"data file", []string{"--data", "npz:/nowhere.npz"}, failure, `npz "/nowhere.npz": .*no such file`},
@@ -102,9 +104,9 @@ func TestHelp(t *testing.T) {
 		_, err := parse(strings.Fields(call)[1:], nil)
 		require.NoError(t, err, call)
 	}
-	for name, shown := range map[string]string{"data": `default "mnist"`, "data-dir": "default the user's cache folder", "model": `default "cnn-small"`, "device": `default "auto"`,
+	for name, shown := range map[string]string{"data": `default "mnist"`, "data-dir": "default the user's cache folder", "model": `default "cnn-small"`, "input": "default what the network was designed for", "device": `default "auto"`,
 		"epochs": "default 10", "max-steps": "0: no limit", "batch": "default 200", "lr": "default 0.001 for adam", "optimizer": `default "adam"`, "momentum": "default 0.9 for nesterov, else 0",
-		"weight-decay": "default 0.01 for adamw, else 0", "seed": "default 1", "threads": "0: all", "precision": "default fp32", "deterministic-algorithms": "the same bits", "no-shuffle": "file order", "val-fraction": "default 0.1 for mnist, else 0",
+		"weight-decay": "default 0.01 for adamw, else 0", "seed": "default 1", "threads": "0: all", "precision": "default fp32", "deterministic-algorithms": "the same bits", "no-shuffle": "file order", "val-fraction": "default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders",
 		"weights": "to start from", "out": "default runs/<model>-<time>", "log": `default "text"`, "config": "flags win"} {
 		require.Regexp(t, `(?m)^  -`+name+`\b[^\n]*\n(    \t[^\n]*\n)*    \t[^\n]*`+regexp.QuoteMeta(shown), flags, name)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"fovea/cmd/internal/cli"
@@ -15,7 +16,6 @@ import (
 	"fovea/nn/fit"
 	"fovea/nn/optim"
 	"fovea/nn/weights"
-	"fovea/nn/zoo"
 )
 
 // splitUse tells the stream of the validation split from others of the same seed ("split" in ASCII).
@@ -35,7 +35,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	sets, err := data.Open(ctx, s.data, data.Options{Dir: s.dataDir, Log: func(format string, args ...any) { show.notice(fmt.Sprintf(format, args...)) }})
+	sets, err := s.open(ctx, show.notice)
 	if errors.Is(err, data.ErrUsage) {
 		return cli.Usagef("--data: %w", err)
 	}
@@ -45,9 +45,12 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err := s.chooseClasses(sets); err != nil {
 		return err
 	}
-	training, validation, err := data.Split(sets.Train, s.valFraction.Value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
+	training, validation, err := s.split(sets)
 	if err != nil {
-		return fmt.Errorf("--val-fraction: %w", err)
+		return err
+	}
+	if err := s.augment.fits(training); err != nil {
+		return err
 	}
 	net, card, err := s.build(dev, sets.Train.Info())
 	if err != nil {
@@ -59,23 +62,25 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer optimizer.Release()
-	folder, err := newRun(s.out, s.model)
+	folder, err := newRun(s.out, cli.ModelName(s.model))
 	if err != nil {
 		return err
 	}
 	if err := writeConfig(folder.path(configFile), s.flags); err != nil {
 		return fmt.Errorf("%s: %w", folder.path(configFile), cli.Cause(err))
 	}
-	if err := show.begin(net, s.model, []string{chosen, s.samples(training, validation, sets.Test)}); err != nil {
+	if err := show.begin(net, s.model, slices.Concat([]string{chosen, s.samples(training, validation, sets.Test)}, s.initial.lines, s.augment.lines())); err != nil {
 		return err
 	}
 	last := fit.Epoch{}
-	trainer := &fit.Trainer{Network: net, Optimizer: optimizer, Validation: validation, Epochs: s.epochs, MaxSteps: s.maxSteps, Seed: s.seed,
-		Train:  &data.Loader{Set: training, Batch: s.batch, Shuffle: !s.noShuffle, Seed: s.seed},
+	trainer := &fit.Trainer{Network: net, Optimizer: optimizer, Validation: s.loading.set(validation), Epochs: s.epochs, MaxSteps: s.maxSteps, Seed: s.seed,
+		Train: &data.Loader{Set: s.loading.set(training), Batch: s.batch, Shuffle: !s.noShuffle, Seed: s.seed, Crop: s.loading.crop, Workers: s.loading.workers,
+			Transforms: s.augment.transforms, Mixer: s.augment.mixer},
 		OnStep: show.step,
 		OnEpoch: func(e fit.Epoch) error {
 			last = e
 			line := newEpochLine(e)
+			line.BadImages = s.loading.bad.take(show.notice)
 			return errors.Join(folder.epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
 	if err := trainer.Run(ctx); err != nil {
@@ -83,10 +88,11 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	done := doneLine{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.dir}
 	if sets.Test != nil {
-		m, err := fit.Evaluate(ctx, net, sets.Test, s.batch)
+		m, err := fit.Evaluate(ctx, net, s.loading.set(sets.Test), s.batch)
 		if err != nil {
 			return fmt.Errorf("test set: %w", cli.Interrupted(ctx, err))
 		}
+		done.BadImages = s.loading.bad.take(show.notice)
 		done.TestAcc, done.TestLoss, done.TestSamples = known(m.Accuracy), &m.Loss, m.Samples
 	}
 	done.Seconds = time.Since(begin).Seconds()
@@ -94,6 +100,38 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	return show.done(done, s.data)
+}
+
+// open opens the data set; samples of pictures are made as the network wants them.
+func (s *settings) open(ctx context.Context, notice func(string)) (*data.Sets, error) {
+	opts := data.Options{Dir: s.dataDir, Log: func(format string, args ...any) { notice(fmt.Sprintf(format, args...)) }}
+	model, err := cli.FindModel(s.model)
+	if err != nil {
+		return nil, err
+	}
+	sample := s.input.Shape(model.Sample)
+	sets, err := data.Open(ctx, s.data, s.loading.options(opts, sample))
+	if err == nil && s.input != nil && !device.EqualShape(sets.Train.Info().Sample, sample) {
+		return nil, cli.Usagef("--input %s: the samples of %s are all %s", s.input, s.data, cli.Sample(sets.Train.Info().Sample))
+	}
+	return sets, err
+}
+
+// split is what to train on and what to validate with: the data's own set for that, or a part held out.
+func (s *settings) split(sets *data.Sets) (training, validation data.Set, err error) {
+	if sets.Validation != nil {
+		if s.valFraction.Value > 0 {
+			return nil, nil, cli.Usagef("--val-fraction: %v, but %s has a set of its own to validate with", s.valFraction.Value, s.data)
+		}
+		s.valFraction.Fallback(0)
+		return sets.Train, sets.Validation, nil
+	}
+	s.valFraction.Fallback(0.1)
+	training, validation, err = data.Split(sets.Train, s.valFraction.Value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--val-fraction: %w", err)
+	}
+	return training, validation, nil
 }
 
 // samples says what the data has, and how much of it an epoch is.
@@ -134,13 +172,13 @@ func (s *settings) chooseClasses(sets *data.Sets) error {
 		s.classes = info.Classes
 	}
 	if s.classes == 0 {
-		model, err := zoo.Find(s.model)
+		model, err := cli.FindModel(s.model)
 		if err != nil {
 			return err
 		}
 		s.classes = model.Classes
 	}
-	for _, set := range []data.Set{sets.Train, sets.Test} {
+	for _, set := range []data.Set{sets.Train, sets.Validation, sets.Test} {
 		if set == nil {
 			continue
 		}
@@ -153,7 +191,7 @@ func (s *settings) chooseClasses(sets *data.Sets) error {
 
 // build makes the network for the data, with the weights it starts from, and the facts that its file will carry.
 func (s *settings) build(dev device.Device, about data.Info) (*nn.Network, *weights.Card, error) {
-	model, err := zoo.Find(s.model)
+	model, err := cli.FindModel(s.model)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,13 +200,13 @@ func (s *settings) build(dev device.Device, about data.Info) (*nn.Network, *weig
 	if err != nil {
 		return nil, nil, fmt.Errorf("--model %s on samples %v of %q: %w", s.model, about.Sample, about.Name, err)
 	}
-	if err = fit.Check(net, about, s.classes); err == nil && s.weights != "" {
-		err = weights.Load(s.weights, net.State())
+	if err = fit.Check(net, about, s.classes); err == nil {
+		err = s.initial.begin(net)
 	}
 	if err != nil {
 		net.Release()
 		return nil, nil, err
 	}
 	return net, &weights.Card{Model: s.model, Outputs: outputs, Regression: about.Targets > 0, Sample: about.Sample, Scale: about.Scale,
-		ClassNames: about.ClassNames}, nil
+		ClassNames: about.ClassNames, Mean: about.Mean, Deviation: about.Deviation, Resize: about.Resize}, nil
 }

@@ -225,7 +225,7 @@ func TestWeights(t *testing.T) {
 		args  []string
 		shown string
 	}{
-		{[]string{"--classes", "4"}, `tensor 3.weight: .*file has .10 784., network expects .4,? 784.`},
+		{[]string{"--classes", "4"}, `wrong shape 3.bias .file has .10., network expects .4.., 3.weight .file has .10 784., network expects .4 784.`},
 		{[]string{"--model", "cnn-small"}, `tensors do not match the network: missing 0.bias, 0.weight, .*; not expected 1.bias`},
 	} {
 		out := filepath.Join(dir, "third")
