@@ -60,10 +60,17 @@ func googLeNet(width, classes int, heads bool) nn.Layer {
 		nn.Named("conv2", normalisedConv(width, 1)),                              // 64 x 56 x 56
 		nn.Named("conv3", normalisedConv(3*width, 3, nn.Padding(1))),             // 192 x 56 x 56
 		nn.Named("maxpool2", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())),         // 192 x 28 x 28
-		nn.Named("inception3a", module("3a")),                                    // 256 x 28 x 28
-		nn.Named("inception3b", module("3b")),                                    // 480 x 28 x 28
-		nn.Named("maxpool3", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())),         // 480 x 14 x 14
-		nn.Named("inception4a", module("4a")),                                    // 512 x 14 x 14
+	}
+	return nn.Sequential(append(layers, modules(module, head, heads, 2, 0.2, classes)...)...)
+}
+
+// modules are the table's rows from inception (3a) to the end, with a classifier after (4a) and (4d) if heads are wanted.
+func modules(module func(row string) nn.Layer, head func() nn.Layer, heads bool, lastPool int, dropout float64, classes int) []nn.Layer {
+	layers := []nn.Layer{
+		nn.Named("inception3a", module("3a")),                            // 256 x 28 x 28
+		nn.Named("inception3b", module("3b")),                            // 480 x 28 x 28
+		nn.Named("maxpool3", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())), // 480 x 14 x 14
+		nn.Named("inception4a", module("4a")),                            // 512 x 14 x 14
 	}
 	if heads {
 		layers = append(layers, nn.Named("aux1", head()))
@@ -75,15 +82,15 @@ func googLeNet(width, classes int, heads bool) nn.Layer {
 	if heads {
 		layers = append(layers, nn.Named("aux2", head()))
 	}
-	return nn.Sequential(append(layers,
-		nn.Named("inception4e", module("4e")),              // 832 x 14 x 14
-		nn.Named("maxpool4", nn.MaxPool(2, nn.CeilMode())), // 832 x 7 x 7
-		nn.Named("inception5a", module("5a")),              // 832 x 7 x 7
-		nn.Named("inception5b", module("5b")),              // 1024 x 7 x 7
-		nn.Named("avgpool", nn.GlobalAvgPool()),            // 1024 x 1 x 1
-		nn.Named("flatten", nn.Flatten()),                  // 1024
-		nn.Named("dropout", nn.Dropout(0.2)),
-		nn.Named("fc", nn.Linear(classes)))...)
+	return append(layers,
+		nn.Named("inception4e", module("4e")),                                   // 832 x 14 x 14
+		nn.Named("maxpool4", nn.MaxPool(lastPool, nn.Stride(2), nn.CeilMode())), // 832 x 7 x 7
+		nn.Named("inception5a", module("5a")),                                   // 832 x 7 x 7
+		nn.Named("inception5b", module("5b")),                                   // 1024 x 7 x 7
+		nn.Named("avgpool", nn.GlobalAvgPool()),                                 // 1024 x 1 x 1
+		nn.Named("flatten", nn.Flatten()),                                       // 1024
+		nn.Named("dropout", nn.Dropout(dropout)),
+		nn.Named("fc", nn.Linear(classes)))
 }
 
 // normalisedConv is torchvision's BasicConv2d.
@@ -131,28 +138,6 @@ func googLeNetOriginal(width, classes int, heads bool) nn.Layer {
 		nn.Named("relu3", nn.ReLU()),
 		nn.Named("norm2", norm()),
 		nn.Named("maxpool2", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())), // 192 x 28 x 28
-		nn.Named("inception3a", module("3a")),                            // 256 x 28 x 28
-		nn.Named("inception3b", module("3b")),                            // 480 x 28 x 28
-		nn.Named("maxpool3", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())), // 480 x 14 x 14
-		nn.Named("inception4a", module("4a")),                            // 512 x 14 x 14
 	}
-	if heads {
-		layers = append(layers, nn.Named("aux1", head()))
-	}
-	layers = append(layers,
-		nn.Named("inception4b", module("4b")), // 512 x 14 x 14
-		nn.Named("inception4c", module("4c")), // 512 x 14 x 14
-		nn.Named("inception4d", module("4d"))) // 528 x 14 x 14
-	if heads {
-		layers = append(layers, nn.Named("aux2", head()))
-	}
-	return nn.Sequential(append(layers,
-		nn.Named("inception4e", module("4e")),                            // 832 x 14 x 14
-		nn.Named("maxpool4", nn.MaxPool(3, nn.Stride(2), nn.CeilMode())), // 832 x 7 x 7
-		nn.Named("inception5a", module("5a")),                            // 832 x 7 x 7
-		nn.Named("inception5b", module("5b")),                            // 1024 x 7 x 7
-		nn.Named("avgpool", nn.GlobalAvgPool()),                          // 1024 x 1 x 1
-		nn.Named("flatten", nn.Flatten()),                                // 1024
-		nn.Named("dropout", nn.Dropout(0.4)),
-		nn.Named("fc", nn.Linear(classes)))...)
+	return nn.Sequential(append(layers, modules(module, head, heads, 3, 0.4, classes)...)...)
 }
