@@ -14,9 +14,9 @@ type sweep struct {
 	y, add                     []float32
 	yFirst, yImage, yBlock     int
 	yRow, yStep                int
-	images, rows, cols, pixels int // pixels in an image: rows*cols, or fewer if the last row is short
-	maps                       int // output channels
-	taps                       *tiles.Taps
+	images, rows, cols, pixels int           // pixels in an image: rows*cols, or fewer if the last row is short
+	maps                       int           // output channels
+	taps                       []*tiles.Taps // in parts, one added to the other
 	rowsOfWeights              int
 	w, bias                    []float32 // w packed, see packWeights; bias as long as maps in whole panels, or nil
 	relu                       bool
@@ -51,7 +51,7 @@ func (d *Device) run(s *sweep) {
 	strips := pieces(s.rows, strip)
 	perChunk := s.images * strips
 	d.team.share(perChunk*panels, func(_, from, to int) {
-		p := &tiles.Product{X: s.x, Y: s.y, Add: s.add, Taps: s.taps, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock, ReLU: s.relu}
+		p := &tiles.Product{X: s.x, Y: s.y, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock}
 		for unit := from; unit < to; unit++ {
 			first := unit / (perChunk * chunk) * chunk
 			size := min(chunk, panels-first)
@@ -66,17 +66,22 @@ func (d *Device) run(s *sweep) {
 func (s *sweep) strip(k *tiles.Kernel, p *tiles.Product, number, image, from, to int) {
 	p.W = s.w[number*s.rowsOfWeights*panel:]
 	p.Blocks = min(2, blocksOf(s.maps)-2*number)
+	p.Bias, p.Add = nil, s.add
 	if s.bias != nil {
 		p.Bias = s.bias[number*panel:][:p.Blocks*lanes]
 	}
 	x, y := s.xFirst+image*s.xImage, s.yFirst+image*s.yImage+2*number*s.yBlock
-	for row := from; row < to; row++ {
-		if s.cols <= k.Run && row+1 < to {
-			k.Pair(p, x+row*s.xRow, x+(row+1)*s.xRow, y+row*s.yRow, y+(row+1)*s.yRow, s.cols)
-			row++
-			continue
+	for i, part := range s.taps {
+		p.Taps, p.ReLU = part, s.relu && i == len(s.taps)-1
+		for row := from; row < to; row++ {
+			if s.cols <= k.Run && row+1 < to {
+				k.Pair(p, x+row*s.xRow, x+(row+1)*s.xRow, y+row*s.yRow, y+(row+1)*s.yRow, s.cols)
+				row++
+				continue
+			}
+			k.Line(p, x+row*s.xRow, y+row*s.yRow, min(s.cols, s.pixels-row*s.cols))
 		}
-		k.Line(p, x+row*s.xRow, y+row*s.yRow, min(s.cols, s.pixels-row*s.cols))
+		p.W, p.Bias, p.Add = p.W[part.Rows()*p.Blocks*lanes:], nil, s.y
 	}
 }
 

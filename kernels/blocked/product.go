@@ -25,6 +25,9 @@ func NewTaps(full, tail []int, channels, tailChannels int) *Taps {
 	return t
 }
 
+// Rows is how many rows of weights the taps have.
+func (t *Taps) Rows() int { return t.total }
+
 // set readies the taps at t.Offsets.
 func (t *Taps) set(full, channels, tailChannels int) {
 	t.Full, t.Channels, t.TailChannels = full, channels, tailChannels
