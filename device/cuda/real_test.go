@@ -201,7 +201,10 @@ func (d *describing) Softmax(_, x *device.Tensor, _ bool) error {
 
 // What is not cuDNN's.
 
+func (d *describing) Upload(*device.Tensor, any) error                              { return nil }
+func (d *describing) Fill(*device.Tensor, float64) error                            { return nil }
 func (d *describing) Linear(_, _, _, _ *device.Tensor) error                        { return nil }
+func (d *describing) MatMul(_, _, _ *device.Tensor, _, _ bool) error                { return nil }
 func (d *describing) Binary(_, _, _ *device.Tensor, _ device.BinaryKind) error      { return nil }
 func (d *describing) Dropout(_, _ *device.Tensor, _ float64, _ philox.Stream) error { return nil }
 func (d *describing) ContrastNorm(_, _ *device.Tensor, _ device.LRNSpec) error      { return nil }
