@@ -18,6 +18,8 @@ Files, in nn/weights/pth/testdata:
   module.pth         a whole network: refused
   system.pth         a pickle that would run a command: refused
   list.pth           a list of tensors: refused
+  cnn-large.pth, cnn-large-pictures.npy, cnn-large-logits.npy   the state dictionary of the lecture's larger network on MNIST, in
+                     float16, two pictures, and what the network makes of them in float64: for the programs' tests
 """
 
 import io
@@ -29,9 +31,12 @@ import tarfile
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
+
+from record_torchvision import lecture, uniform, weights
 
 FOLDER = Path(__file__).resolve().parent.parent / "nn" / "weights" / "pth" / "testdata"
 
@@ -111,6 +116,18 @@ def type_name(dtype):
     return {torch.float32: "Float", torch.float64: "Double", torch.float16: "Half", torch.int64: "Long", torch.int32: "Int", torch.uint8: "Byte"}[dtype]
 
 
+def write_network(name):
+    """A network's state dictionary, in float16, and what it computes."""
+    net = lecture(name, 10).double().eval()
+    for entry, t in net.state_dict().items():
+        t.copy_(torch.from_numpy(weights(entry, tuple(t.shape))).half())
+    torch.save(OrderedDict((n, t.half()) for n, t in net.state_dict().items()), FOLDER / f"{name}.pth")
+    pictures = uniform("pictures", (2, 1, 28, 28), 0, 1)
+    np.save(FOLDER / f"{name}-pictures.npy", pictures)
+    with torch.no_grad():
+        np.save(FOLDER / f"{name}-logits.npy", net(torch.from_numpy(pictures).double()).numpy())
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     t = tensors()
@@ -132,6 +149,7 @@ def main():
     torch.save(nn.Linear(2, 2), FOLDER / "module.pth")
     torch.save({"weight": torch.ones(1), "run": Command()}, FOLDER / "system.pth")
     torch.save([torch.ones(1)], FOLDER / "list.pth")
+    write_network("cnn-large")
 
     for name in "zip", "zip4", "stream", "stream4", "tar":
         read = torch.load(FOLDER / f"{name}.pth", weights_only=False)

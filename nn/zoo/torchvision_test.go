@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -260,20 +262,29 @@ func squared(got, want row) (sum float64) {
 	return sum
 }
 
-// near holds each array to a relative distance from its recording, and returns the distance of all together.
+// near holds each array to a relative distance from its recording, and returns the distance of all together. A convolution's bias
+// before a batch normalisation has a gradient of zero but for rounding: what is that small, seen beside all, may be off by as much
+// as a bound of all.
 func (r *recorded) near(t *testing.T, of string, names []string, got, want []row, bound float64) float64 {
 	t.Helper()
 	require.Len(t, got, len(want), of)
 	off, norm, worst, at := 0.0, 0.0, 0.0, ""
+	for _, w := range want {
+		norm += w[0] * w[0]
+	}
+	norm = math.Sqrt(norm)
 	for i, w := range want {
-		distance := math.Sqrt(squared(got[i], w))
-		if share := distance / w[0]; !(share <= worst) {
+		distance, size := math.Sqrt(squared(got[i], w)), w[0]
+		if size < 1e-12*norm {
+			size = norm
+		}
+		if share := distance / size; !(share <= worst) {
 			worst, at = share, names[i]
 		}
-		require.False(t, distance > bound*w[0] || math.IsNaN(distance), "%s: %s of %s is off by %.3g, expected at most %.3g", r.Model, of, names[i], distance/w[0], bound)
-		off, norm = off+distance*distance, norm+w[0]*w[0]
+		require.False(t, distance > bound*size || math.IsNaN(distance), "%s: %s of %s is off by %.3g, expected at most %.3g", r.Model, of, names[i], distance/size, bound)
+		off += distance * distance
 	}
-	together := math.Sqrt(off / norm)
+	together := math.Sqrt(off) / norm
 	t.Logf("%s: %s off by %.2g together, by at most %.2g (%s)", r.Model, of, together, worst, at)
 	return together
 }
@@ -416,27 +427,81 @@ func TestTorchvisionStepsOnReference(t *testing.T) {
 }
 
 // TestTorchvisionInSinglePrecision: logits within 1e-5, and gradients no farther from float64 than twice what PyTorch's are
-// in float32.
+// in float32. That is with direct convolution. Winograd's F(4x4) is allowed 1e-5 for a convolution (measured: up to 2.6e-6, where
+// direct ones are off by some 3e-7), and through VGG's many that comes to 6 times PyTorch's distance; so the CPU, where it takes
+// Winograd by rule, is held to 8 times.
 func TestTorchvisionInSinglePrecision(t *testing.T) {
 	if testing.Short() {
 		t.Skip("tens of millions of weights")
 	}
 	compare(t, quickSingle, func(t *testing.T, r *recorded) {
-		d := open(t, devicetest.Fast())
-		net := r.small(t, d)
-		defer net.Release()
-		x, _ := r.pictures(net)
-		off := apart(evaluate(t, net, x), r.logits)
-		t.Logf("%s: logits off by %.2g on %s, PyTorch in float32 by %.2g", r.Model, off, d.Name(), r.LogitsDistance)
-		require.LessOrEqual(t, off, 1e-5, "%s on %s", r.Model, d.Name())
-		tape := autograd.NewTape(d)
-		defer tape.Reset()
-		require.InEpsilon(t, r.loss[0], r.step(t, net, tape, 0), 1e-5, r.Model)
-		tape.Reset()
-		named, rows := r.gradientRows(t, net)
-		together := r.near(t, "gradient on "+d.Name(), named, rows, r.gradients, math.Inf(1))
-		require.LessOrEqual(t, together, 2*r.GradientsDistance, "%s on %s: PyTorch in float32 is off by %.3g", r.Model, d.Name(), r.GradientsDistance)
+		d, most := open(t, devicetest.Fast()), 2.0
+		if d.Name() == "cpu" {
+			if direct := onlyDirect(t, func(d device.Device) { r.single(t, d, math.Inf(1)) }); direct != nil {
+				r.single(t, direct, 2)
+				most = 8
+			}
+		} else { // the emulated GPU adds one number after the other, where vectors keep partial sums
+			most = max(4, near/r.GradientsDistance)
+		}
+		r.single(t, d, most)
 	})
+}
+
+// single compares logits and gradients; most is how many times PyTorch's distance the gradients may be off.
+func (r *recorded) single(t *testing.T, d device.Device, most float64) {
+	t.Helper()
+	net := r.small(t, d)
+	defer net.Release()
+	x, _ := r.pictures(net)
+	off := apart(evaluate(t, net, x), r.logits)
+	t.Logf("%s: logits off by %.2g on %s, PyTorch in float32 by %.2g", r.Model, off, d.Name(), r.LogitsDistance)
+	require.LessOrEqual(t, off, 1e-5, "%s on %s", r.Model, d.Name())
+	tape := autograd.NewTape(d)
+	defer tape.Reset()
+	require.InEpsilon(t, r.loss[0], r.step(t, net, tape, 0), max(5e-5, r.GradientsDistance/50), r.Model) // batch norms of few pixels amplify rounding
+	tape.Reset()
+	named, rows := r.gradientRows(t, net)
+	together := r.near(t, "gradient on "+d.Name(), named, rows, r.gradients, math.Inf(1))
+	t.Logf("%s: that is %.2g times PyTorch's distance, at most %.2g", r.Model, together/r.GradientsDistance, most)
+	require.LessOrEqual(t, together, most*r.GradientsDistance, "%s on %s: PyTorch in float32 is off by %.3g", r.Model, d.Name(), r.GradientsDistance)
+}
+
+// onlyDirect opens the CPU so that it uses no Winograd in what work does: it measures what is fastest, and in the file in which it
+// remembers that, direct convolution is made so. It is nil if there was nothing to choose.
+func onlyDirect(t *testing.T, work func(device.Device)) device.Device {
+	t.Helper()
+	folder := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", folder)
+	t.Setenv("HOME", folder)
+	measuring, err := device.Open("cpu", device.Options{})
+	require.NoError(t, err)
+	work(measuring)
+	require.NoError(t, measuring.Close())
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(cache, "fovea", "cpu-*.json"))
+	require.NoError(t, err)
+	if files == nil {
+		return nil
+	}
+	const chosen = `"algorithm":"winograd"`
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, bytes.ReplaceAll(text, []byte(chosen), []byte(`"algorithm":"direct"`)), 0o666))
+	}
+	d, err := device.Open("cpu", device.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, d.Close())
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.NotContains(t, string(text), chosen, "another convolution was measured")
+		}
+	})
+	return d
 }
 
 // TestTorchvisionStepsInSinglePrecision: the lecture's networks and AlexNet stay within 1e-4 for 20 steps.
