@@ -104,7 +104,7 @@ func state(p fit.Progress) []string {
 	if accuracy := known(p.Train.Accuracy); accuracy != nil {
 		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100**accuracy))
 	}
-	return append(parts, fmt.Sprintf("%.0f images/s", perSecond(p.Train.Samples, p.Elapsed)))
+	return append(parts, fmt.Sprintf("%.0f images/s", perSecond(p.Train.Samples, p.Elapsed)), fmt.Sprintf("lr %.3g", p.Rate))
 }
 
 // remaining is how long the rest of the epoch takes if it goes on as it did.
@@ -124,7 +124,7 @@ func (d *textDisplay) close() {
 func (d *textDisplay) epoch(e epochLine, epochs int) error {
 	d.close()
 	var b strings.Builder
-	fmt.Fprintf(&b, "Epoch %d/%d: %.1f s, %.0f images/s, loss %.4f", e.Epoch, epochs, e.Seconds, e.ImagesPerS, e.TrainLoss)
+	fmt.Fprintf(&b, "Epoch %d/%d: %.1f s, %.0f images/s, lr %.3g, loss %.4f", e.Epoch, epochs, e.Seconds, e.ImagesPerS, e.Rate, e.TrainLoss)
 	if e.TrainAcc != nil {
 		fmt.Fprintf(&b, ", accuracy %.2f%%", 100**e.TrainAcc)
 	}
@@ -150,7 +150,7 @@ func (d *textDisplay) done(l doneLine, data string) error {
 	case l.TestLoss != nil:
 		last = fmt.Sprintf("Test loss: %.4f (%d samples)", *l.TestLoss, l.TestSamples)
 	}
-	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, last)
+	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s%s%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, l.kept(), l.classes.text(), last)
 	return err
 }
 

@@ -45,7 +45,7 @@ func screen(text string) (finished []string, current string, longest int) {
 }
 
 func progress(epoch, step int, accuracy float64) fit.Progress {
-	return fit.Progress{Epoch: epoch, Epochs: 12, Step: step, Steps: 270, Elapsed: time.Duration(step) * 500 * time.Millisecond,
+	return fit.Progress{Epoch: epoch, Rate: 0.001, Epochs: 12, Step: step, Steps: 270, Elapsed: time.Duration(step) * 500 * time.Millisecond,
 		Train: fit.Metrics{Samples: 6000 * step, Loss: 12.34567, Accuracy: accuracy}}
 }
 
@@ -58,10 +58,10 @@ func TestBar(t *testing.T) {
 	}{
 		{0, classes, `^Epoch 12/12: 1m30s left, loss 12.346, accuracy 98.8%, 12000 images/s  33% |`}, // 80 where the size is unknown
 		{80, classes, `^Epoch 12/12: 1m30s left, loss 12.346, accuracy 98.8%, 12000 images/s  33% |`},
-		{140, classes, `^Epoch 12/12: 1m30s left, loss 12.346, accuracy 98.8%, 12000 images/s  33% |`},
+		{140, classes, `^Epoch 12/12: 1m30s left, loss 12.346, accuracy 98.8%, 12000 images/s, lr 0.001  33% |`},
 		{60, classes, `^Epoch 12/12: 1m30s left, loss 12.346  33% |`},
 		{34, classes, `^Epoch 12/12  33% |`},
-		{80, math.NaN(), `^Epoch 12/12: 1m30s left, loss 12.346, 12000 images/s  33% |`},
+		{80, math.NaN(), `^Epoch 12/12: 1m30s left, loss 12.346, 12000 images/s, lr 0.001  33% |`},
 	} {
 		t.Run(fmt.Sprint(row.width, row.accuracy), func(t *testing.T) {
 			var out, people bytes.Buffer
@@ -76,16 +76,16 @@ func TestBar(t *testing.T) {
 			require.Empty(t, finished)
 			require.Regexp(t, strings.ReplaceAll(row.shown, "|", `\|`), bar)
 			// The bar's library asks the buffer for its width, which has none, and takes 80; narrower is the description alone.
-			require.LessOrEqual(t, longest, 80)
+			require.LessOrEqual(t, longest, max(80, row.width))
 
 			d.step(progress(12, 270, row.accuracy))
-			line := epochLine{Epoch: 12, Seconds: 135, ImagesPerS: 12000, TrainLoss: 12.3, TrainAcc: known(row.accuracy)}
+			line := epochLine{Epoch: 12, Seconds: 135, Rate: 0.001, ImagesPerS: 12000, TrainLoss: 12.3, TrainAcc: known(row.accuracy)}
 			require.NoError(t, d.epoch(line, 12))
 			require.NoError(t, d.done(doneLine{Run: "runs/x"}, "mnist"))
 			finished, bar, _ = screen(out.String())
 			require.Empty(t, bar)
 			require.Len(t, finished, 3, "%q", finished)
-			require.Regexp(t, `^Epoch 12/12: 135.0 s, 12000 images/s, loss 12.3000`, finished[0])
+			require.Regexp(t, `^Epoch 12/12: 135.0 s, 12000 images/s, lr 0.001, loss 12.3000`, finished[0])
 			require.Empty(t, people.String())
 		})
 	}
@@ -117,7 +117,7 @@ func TestPlain(t *testing.T) {
 	d.shown = time.Now().Add(-time.Minute)
 	d.step(progress(1, 60, 0.5))
 	d.step(progress(1, 61, 0.5))
-	require.Equal(t, "Epoch 1/12: step 60/270, 1m45s left, loss 12.346, accuracy 50.0%, 12000 images/s\n", out.String())
+	require.Equal(t, "Epoch 1/12: step 60/270, 1m45s left, loss 12.346, accuracy 50.0%, 12000 images/s, lr 0.001\n", out.String())
 }
 
 func TestLastLine(t *testing.T) {

@@ -3,11 +3,13 @@ package main
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/nn/weights"
 )
 
 // Another head on trained weights: what fits is loaded, the head is new; and what is frozen comes out as it went in.
@@ -39,13 +41,27 @@ func TestFineTuning(t *testing.T) {
 	}
 }
 
-// PyTorch's files are read as safetensors are: scripts/record_pth.py.
+// Training starts from a .pth of PyTorch's: what is frozen comes out as it is in the file (scripts/record_pth.py), the rest is
+// trained. One that is of no such network is refused.
 func TestWeightsOfPyTorch(t *testing.T) {
-	bars := programtest.BarsNPZ(t, 16, 8)
-	const file = "../../nn/weights/pth/testdata/zip.pth"
-	r := programtest.Run(train, short(bars, filepath.Join(t.TempDir(), "run"), "--weights", file)...)
+	const path, other = "../../nn/weights/pth/testdata/cnn-large.pth", "../../nn/weights/pth/testdata/zip.pth"
+	file, err := weights.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	out, bars := filepath.Join(t.TempDir(), "run"), programtest.BarsNPZ(t, 16, 28)
+	r := programtest.Succeed(t, train, short(bars, out, "--model", "cnn-large", "--weights", path, "--freeze", "0,3,8,10")...)
+	require.Contains(t, r.Stdout, "Frozen: 8 of 10 parameters\n")
+	after := weightsOf(t, filepath.Join(out, weightsFile))
+	require.Len(t, after, 10)
+	for name, values := range after {
+		before, err := file.Floats(name)
+		require.NoError(t, err)
+		require.Equal(t, !strings.HasPrefix(name, "12."), slices.Equal(before, values), name)
+	}
+
+	r = programtest.Run(train, short(bars, filepath.Join(t.TempDir(), "run"), "--weights", other)...)
 	require.Equal(t, 1, r.Code)
-	require.Contains(t, r.Stderr, "weights "+file+": tensors do not match the network: missing 1.bias, 1.weight, 3.bias, 3.weight; not expected brain, byte, channels_last, column, double, empty and 11 more; wrong shape none")
+	require.Contains(t, r.Stderr, "weights "+other+": tensors do not match the network: missing 1.bias, 1.weight, 3.bias, 3.weight; not expected brain, byte, channels_last, column, double, empty and 11 more; wrong shape none")
 }
 
 func TestInitialUsage(t *testing.T) {

@@ -28,6 +28,7 @@ const (
 	linesFile   = "metrics.jsonl"
 	tableFile   = "metrics.csv"
 	curvesFile  = "curves.png"
+	matrixFile  = "confusion.csv"
 )
 
 // run is the folder that a training leaves behind. Every file is replaced whole, so that a reader at any moment finds
@@ -43,7 +44,7 @@ func newRun(dir, model string) (*run, error) {
 	if dir == "" {
 		return newDatedRun(filepath.Join("runs", model+"-"+time.Now().Format("20060102-150405")))
 	}
-	for _, name := range []string{weightsFile, configFile, linesFile, tableFile, curvesFile} {
+	for _, name := range []string{weightsFile, configFile, linesFile, tableFile, curvesFile, matrixFile} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return nil, fmt.Errorf("--out %s: it holds a run already (%s is there), expected a new folder or one without", dir, name)
 		}
@@ -76,6 +77,7 @@ type epochLine struct {
 	Event      string   `json:"event"` // "epoch"
 	Epoch      int      `json:"epoch"`
 	Step       int      `json:"step"` // updates since the start
+	Rate       float64  `json:"lr"`   // of the last update
 	TrainLoss  float64  `json:"train_loss"`
 	TrainAcc   *float64 `json:"train_accuracy,omitempty"`
 	ValLoss    *float64 `json:"val_loss,omitempty"`
@@ -87,7 +89,7 @@ type epochLine struct {
 }
 
 func newEpochLine(e fit.Epoch) epochLine {
-	line := epochLine{Event: "epoch", Epoch: e.Epoch, Step: e.Step, TrainLoss: e.Train.Loss, TrainAcc: known(e.Train.Accuracy),
+	line := epochLine{Event: "epoch", Epoch: e.Epoch, Step: e.Step, Rate: e.Rate, TrainLoss: e.Train.Loss, TrainAcc: known(e.Train.Accuracy),
 		Seconds: e.Elapsed.Seconds(), ImagesPerS: perSecond(e.Train.Samples, e.Elapsed), Partial: !e.Complete}
 	if e.Validation != nil {
 		line.ValLoss, line.ValAcc = &e.Validation.Loss, known(e.Validation.Accuracy)
@@ -111,13 +113,19 @@ func known(v float64) *float64 {
 type doneLine struct {
 	Event       string   `json:"event"` // "done"
 	TestAcc     *float64 `json:"test_accuracy,omitempty"`
+	TestTop5    *float64 `json:"test_top5_accuracy,omitempty"` // of more than 5 classes
 	TestLoss    *float64 `json:"test_loss,omitempty"`
 	TestSamples int      `json:"test_samples,omitempty"`
 	BadImages   int      `json:"bad_images,omitempty"` // of the test set
+	BestEpoch   int      `json:"best_epoch,omitempty"` // with --patience: the one whose weights are kept
+	BestValLoss *float64 `json:"best_val_loss,omitempty"`
+	Early       bool     `json:"stopped_early,omitempty"`
 	Epochs      int      `json:"epochs"`
 	Steps       int      `json:"steps"`
 	Seconds     float64  `json:"seconds"`
 	Run         string   `json:"run"`
+
+	classes *testResult
 }
 
 // epoch keeps what an epoch brought: weights, measurements and curves.
@@ -156,7 +164,7 @@ func (r *run) line(value any) error {
 
 func (r *run) table(w io.Writer) error {
 	table := csv.NewWriter(w)
-	table.Write([]string{"epoch", "step", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "images_per_second", "seconds"})
+	table.Write([]string{"epoch", "step", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "images_per_second", "seconds"})
 	text := func(v *float64) string {
 		if v == nil {
 			return ""
@@ -164,7 +172,7 @@ func (r *run) table(w io.Writer) error {
 		return strconv.FormatFloat(*v, 'g', 8, 64)
 	}
 	for _, e := range r.epochs {
-		table.Write([]string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), text(&e.TrainLoss), text(e.TrainAcc),
+		table.Write([]string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), text(&e.Rate), text(&e.TrainLoss), text(e.TrainAcc),
 			text(e.ValLoss), text(e.ValAcc), text(&e.ImagesPerS), text(&e.Seconds)})
 	}
 	table.Flush()

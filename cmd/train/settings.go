@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"io"
+	"math"
 	"strings"
 
 	"fovea/cmd/internal/cli"
@@ -26,6 +27,7 @@ type settings struct {
 	seed                  uint64
 	noShuffle             bool
 	valFraction           cli.Number
+	control               control
 	augment               augmentation
 	loading               loading
 	initial               initial
@@ -36,7 +38,8 @@ type settings struct {
 }
 
 const about = `train trains a network on a data set and keeps what came of it in a run folder:
-model.safetensors (weights), config.yaml (these settings), metrics.jsonl, metrics.csv and curves.png.
+model.safetensors (weights), config.yaml (these settings), metrics.jsonl, metrics.csv and curves.png;
+and confusion.csv, of the test set.
 
 Usage: train [flags]
 
@@ -61,7 +64,7 @@ func newFlags(s *settings) *flag.FlagSet {
 	s.device.Declare(f)
 	f.IntVar(&s.epochs, "epochs", 10, "passes over the training set")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "stop after that many updates; 0: no limit")
-	f.IntVar(&s.batch, "batch", 200, "samples per update")
+	f.IntVar(&s.batch, "batch", 200, "samples per update, times --accumulate")
 	f.StringVar(&s.optimizer, "optimizer", "adam", "`method`: "+strings.Join(optim.Methods(), ", "))
 	f.Var(&s.rate, "lr", "learning rate (default 0.001 for adam and adamw, else 0.01)")
 	f.Var(&s.momentum, "momentum", "of sgd, nesterov and rmsprop (default 0.9 for nesterov, else 0)")
@@ -69,6 +72,7 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.Uint64Var(&s.seed, "seed", 1, "of all that is random: the same seed gives the same weights")
 	f.BoolVar(&s.noShuffle, "no-shuffle", false, "take the samples in file order")
 	f.Var(&s.valFraction, "val-fraction", "share of the training set held out to validate (default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders\nof pictures without a val folder, else 0)")
+	s.control.declare(f)
 	s.augment.declare(f)
 	s.loading.declare(f)
 	s.initial.declare(f)
@@ -134,6 +138,12 @@ func (s *settings) check() error {
 	}
 	if v := s.valFraction.Value; v < 0 || v >= 1 {
 		return cli.Usagef("--val-fraction: %v, expected at least 0 and below 1", v)
+	}
+	if err := s.control.check(); err != nil {
+		return err
+	}
+	if n := s.control.accumulate; n > math.MaxInt32/s.batch {
+		return cli.Usagef("--accumulate: %d batches of %d, expected at most %d samples per update", n, s.batch, math.MaxInt32)
 	}
 	if err := s.loading.check(); err != nil {
 		return err

@@ -49,6 +49,12 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
+	if training, validation, err = s.control.samples(training, validation, sets, s.batch); err != nil {
+		return err
+	}
+	if err := s.control.fits(s.data, training, validation); err != nil {
+		return err
+	}
 	if err := s.augment.fits(training); err != nil {
 		return err
 	}
@@ -83,23 +89,43 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 			line.BadImages = s.loading.bad.take(show.notice)
 			return errors.Join(folder.epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
+	s.control.apply(trainer)
 	if err := trainer.Run(ctx); err != nil {
 		return stopped(err, folder, net, card)
 	}
 	done := doneLine{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.dir}
+	if best := trainer.Best; best != nil {
+		if err := folder.save(net, card); err != nil {
+			return err
+		}
+		done.BestEpoch, done.BestValLoss, done.Early = best.Epoch, &best.Validation.Loss, last.Epoch < s.epochs && last.Epoch-best.Epoch >= s.control.patience
+	}
 	if sets.Test != nil {
-		m, err := fit.Evaluate(ctx, net, s.loading.set(sets.Test), s.batch)
+		var each func([]float64, []int32)
+		if outputs := net.Output[1]; sets.Test.Info().Targets == 0 && outputs <= maxConfusion {
+			done.classes = &testResult{fit.NewConfusion(outputs), sets.Test.Info().ClassNames}
+			each = done.classes.confusion.Add
+		}
+		m, err := fit.EvaluateEach(ctx, net, s.loading.set(sets.Test), s.batch, each)
 		if err != nil {
 			return fmt.Errorf("test set: %w", cli.Interrupted(ctx, err))
 		}
 		done.BadImages = s.loading.bad.take(show.notice)
 		done.TestAcc, done.TestLoss, done.TestSamples = known(m.Accuracy), &m.Loss, m.Samples
 	}
+	if c := done.classes; c != nil {
+		if top := c.confusion.Top(5); len(c.confusion.Counts) > 5 {
+			done.TestTop5 = &top
+		}
+		if err := c.write(folder.path(matrixFile)); err != nil {
+			return err
+		}
+	}
 	done.Seconds = time.Since(begin).Seconds()
 	if err := folder.line(done); err != nil {
 		return err
 	}
-	return show.done(done, s.data)
+	return show.done(done, s.control.measured(s.data))
 }
 
 // open opens the data set; samples of pictures are made as the network wants them.
@@ -143,8 +169,9 @@ func (s *settings) samples(training, validation, test data.Set) string {
 	if test != nil {
 		line += fmt.Sprintf(", %d to test", test.Len())
 	}
-	steps := (&data.Loader{Set: training, Batch: s.batch}).Steps()
-	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(s.batch, training.Len()))
+	batch := s.batch * s.control.accumulate
+	steps := (&data.Loader{Set: training, Batch: batch}).Steps()
+	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(batch, training.Len()))
 }
 
 // stopped keeps the weights of a training that an interrupt or a diverging loss has ended early.

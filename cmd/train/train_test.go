@@ -97,8 +97,12 @@ Trainable params: 58,810
 Non-trainable params: 0
 Device: cpu .*, as asked for
 Data: npz:.*, 48 samples to train on, 16 to validate, 32 to test; an epoch is 6 steps of 8
-(Epoch \d/8: [\d.]+ s, \d+ images/s, loss [\d.]+, accuracy [\d.]+%; validation loss [\d.]+, accuracy [\d.]+%
+(Epoch \d/8: [\d.]+ s, \d+ images/s, lr 0.001, loss [\d.]+, accuracy [\d.]+%; validation loss [\d.]+, accuracy [\d.]+%
 ){8}Run folder: `+regexp.QuoteMeta(out)+` \(8 epochs, 48 steps, [\d.]+ s\)
+Class  Samples  Precision   Recall
+(\d            8     100.00   100.00
+){4}(\d            0
+){6}Test top-5 accuracy: 100.00%
 Test accuracy: 100.00% \(32 samples, loss 0.\d+\)
 $`, r.Stdout)
 }
@@ -136,7 +140,7 @@ func TestRunFolder(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, []string{configFile, curvesFile, tableFile, linesFile, weightsFile}, names)
+	require.Equal(t, []string{configFile, matrixFile, curvesFile, tableFile, linesFile, weightsFile}, names)
 
 	require.Equal(t, r.Stdout, string(fileOf(t, out, linesFile)), "the lines kept are the lines printed")
 	epochs := lines(t, r.Stdout)[:3]
@@ -144,7 +148,7 @@ func TestRunFolder(t *testing.T) {
 	table, err := csv.NewReader(bytes.NewReader(fileOf(t, out, tableFile))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, table, 4)
-	require.Equal(t, strings.Split("epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,images_per_second,seconds", ","), table[0])
+	require.Equal(t, strings.Split("epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,images_per_second,seconds", ","), table[0])
 	for i, row := range table[1:] {
 		for c, name := range table[0] {
 			v, err := strconv.ParseFloat(row[c], 64)

@@ -87,7 +87,7 @@ func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *da
 		}
 		return errFound
 	}
-	forward(tape, net, batch)
+	forward(tape, net, batch, 0)
 	if err := tape.Err(); err != nil && !errors.Is(err, errFound) {
 		return err
 	}

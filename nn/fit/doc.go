@@ -4,4 +4,7 @@
 // set. Cancelling its context stops it after the step at work. A loss that is not a number stops it with a
 // [DivergedError], which names the step and the layer, and puts the last weights known to be good back: those with which
 // a finite loss has been computed. An epoch's last weights are tried once more before OnEpoch may keep them.
+//
+// docs/training.md has what else it can do: schedules of the learning rate, early stopping, smoothed labels, clipped
+// gradients, batches in parts, the average of the weights.
 package fit

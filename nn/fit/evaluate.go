@@ -12,6 +12,12 @@ import (
 // Evaluate measures a network on a set, in batches of the given size, without training it. A loss that is not finite is a
 // [DivergedError].
 func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Metrics, error) {
+	return EvaluateEach(ctx, net, set, batch, nil)
+}
+
+// EvaluateEach is Evaluate that hands on the outputs and labels of each batch, unless each is nil. Both are each's only
+// until it returns.
+func EvaluateEach(ctx context.Context, net *nn.Network, set data.Set, batch int, each func(outputs []float64, labels []int32)) (Metrics, error) {
 	m, err := newMeter(net.Device, set.Info())
 	if err != nil {
 		return Metrics{}, err
@@ -38,8 +44,16 @@ func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Me
 			return Metrics{}, err
 		}
 		tape.Reset()
-		if err := m.add(forward(tape, net, b)); err != nil {
+		output, labels, loss := forward(tape, net, b, 0)
+		if err := m.add(output, labels, loss); err != nil {
 			return Metrics{}, err
+		}
+		if each != nil {
+			values, err := output.Tensor().Floats()
+			if err != nil {
+				return Metrics{}, err
+			}
+			each(values, b.Labels)
 		}
 		if done++; m.full() {
 			if _, err := read(); err != nil {

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"fovea/device/philox"
 	"fovea/nn"
 	"fovea/nn/optim"
+	"fovea/nn/schedule"
 )
 
 // Trainer trains a network. The exported fields are set before Run.
@@ -20,12 +22,26 @@ type Trainer struct {
 	Network    *nn.Network
 	Optimizer  *optim.Optimizer
 	Train      *data.Loader
-	Validation data.Set // measured after each epoch; nil: none
-	Epochs     int      // full passes over the training set
-	MaxSteps   int      // updates at most; 0: no limit
-	Seed       uint64   // of the dropout masks
-	OnStep     func(Progress)
-	OnEpoch    func(Epoch) error
+	Validation data.Set          // measured after each epoch; nil: none
+	Epochs     int               // full passes over the training set
+	MaxSteps   int               // updates at most; 0: no limit
+	Seed       uint64            // of the dropout masks
+	Schedule   schedule.Schedule // of the learning rate; the optimiser's is what it starts from
+	Smoothing  float64           // of labels, from 0 to below 1: the label's share of 1 is spread over all classes
+	ClipNorm   float64           // largest norm of all gradients together, see clipper; 0: no limit
+	Part       int               // samples that go through the network at once, the gradients of a batch being added up; 0: the whole batch
+	// Average is the decay of a moving average of the weights, below 1, see average; 0: none. Validation and OnEpoch see the
+	// network with the average, and Run leaves it there.
+	Average  float64
+	Patience int // epochs without a better validation loss after which training stops; 0: never
+	OnStep   func(Progress)
+	OnEpoch  func(Epoch) error
+
+	// Losses are the validation losses of the epochs that are done.
+	Losses []float64
+	// Best is the epoch of the least validation loss, if Patience is above 0: after Run without an error the network
+	// holds its weights.
+	Best *Epoch
 
 	tape  *autograd.Tape // trains
 	trial *autograd.Tape // tries weights, see confirm
@@ -36,6 +52,11 @@ type Trainer struct {
 	plain int            // steps made without capturing, of the batch size of the last one
 	size  int            // that batch size
 	step  int            // updates made
+	rate  float64        // the optimiser's before the schedule
+	clip  *clipper       // nil: no limit
+	mean  *average       // nil: none
+	sum   *device.Tensor // the loss of a batch in parts
+	best  *snapshot      // of the epoch Best
 }
 
 // Progress is where training stands: told to OnStep about ten times a second, and at an epoch's end.
@@ -43,6 +64,7 @@ type Progress struct {
 	Epoch, Epochs int // from 1
 	Step, Steps   int // of this epoch, from 1; Steps is less than a whole epoch's where MaxSteps ends it
 	Train         Metrics
+	Rate          float64       // learning rate of the last update
 	Elapsed       time.Duration // since the epoch began
 }
 
@@ -51,6 +73,7 @@ type Epoch struct {
 	Epoch      int // from 1
 	Step       int // updates since the start
 	Complete   bool
+	Rate       float64 // learning rate of the last update
 	Train      Metrics // measured while it trained: with dropout, and before each update
 	Validation *Metrics
 	Elapsed    time.Duration // spent training, without validation
@@ -65,7 +88,24 @@ const dropoutUse = 0x64726f706f7574
 // Run trains until the epochs or steps are done or ctx is cancelled, whose cause it then returns: the step at work is
 // finished, and the epoch that was cut is told to OnEpoch too.
 func (t *Trainer) Run(ctx context.Context) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.rate = t.Optimizer.Rate
+	defer func() { t.Optimizer.Rate = t.rate }()
 	var err error
+	if t.clip, err = newClipper(t.Network.Device, t.ClipNorm); err != nil {
+		return err
+	}
+	defer t.clip.release()
+	if t.mean, err = newAverage(t.Network, t.Average); err != nil {
+		return err
+	}
+	defer t.mean.release()
+	if t.sum, err = t.Network.Device.New(tensor.Shape{}, t.Network.Device.Float()); err != nil {
+		return err
+	}
+	defer t.sum.Release()
 	if t.meter, err = newMeter(t.Network.Device, t.Train.Set.Info()); err != nil {
 		return err
 	}
@@ -94,10 +134,19 @@ func (t *Trainer) Run(ctx context.Context) error {
 	}
 	for epoch := 1; epoch <= t.Epochs && !t.finished(); epoch++ {
 		if err := t.epoch(ctx, epoch); err != nil {
+			if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+				err = errors.Join(err, t.mean.swap())
+			}
 			return err
 		}
+		if t.exhausted(epoch) {
+			break
+		}
 	}
-	return nil
+	if err := t.mean.swap(); err != nil {
+		return err
+	}
+	return t.restoreBest()
 }
 
 func (t *Trainer) finished() bool { return t.MaxSteps > 0 && t.step >= t.MaxSteps }
@@ -118,6 +167,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		if err != nil {
 			return err
 		}
+		t.Optimizer.Rate = t.scheduled(whole)
 		if err := t.update(batch); err != nil {
 			return err
 		}
@@ -133,7 +183,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			return err
 		}
 		if show {
-			t.OnStep(Progress{Epoch: epoch, Epochs: t.Epochs, Step: done, Steps: steps, Train: metrics, Elapsed: now.Sub(begin)})
+			t.OnStep(Progress{Epoch: epoch, Epochs: t.Epochs, Step: done, Steps: steps, Train: metrics, Rate: t.Optimizer.Rate, Elapsed: now.Sub(begin)})
 			shown = now
 		}
 		if last {
@@ -155,23 +205,32 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	if err != nil {
 		return err
 	}
-	e := Epoch{Epoch: epoch, Step: t.step, Complete: done == whole, Train: train, Elapsed: time.Since(begin)}
+	if err := t.mean.swap(); err != nil {
+		return err
+	}
+	e := Epoch{Epoch: epoch, Step: t.step, Complete: done == whole, Rate: t.Optimizer.Rate, Train: train, Elapsed: time.Since(begin)}
 	if t.Validation != nil && ctx.Err() == nil {
-		v, err := Evaluate(ctx, t.Network, t.Validation, t.Train.Batch)
+		v, err := Evaluate(ctx, t.Network, t.Validation, cmp.Or(t.Part, t.Train.Batch))
 		if err != nil && ctx.Err() == nil {
 			return t.restore(epoch, err)
 		}
 		if err == nil {
 			e.Validation = &v
+			if err := t.validated(e); err != nil {
+				return err
+			}
 		}
-	}
-	if err := t.good.take(t.step); err != nil {
-		return err
 	}
 	if t.OnEpoch != nil {
 		if err := t.OnEpoch(e); err != nil {
 			return err
 		}
+	}
+	if err := t.mean.swap(); err != nil {
+		return err
+	}
+	if err := t.good.take(t.step); err != nil {
+		return err
 	}
 	return context.Cause(ctx)
 }
@@ -197,20 +256,44 @@ func (t *Trainer) update(batch *data.Batch) error {
 }
 
 func (t *Trainer) compute(batch *data.Batch) error {
+	t.Network.ZeroGrad()
+	if parts := split(batch, t.Part); len(parts) > 1 {
+		if err := t.accumulate(parts, batch.X.Shape()[0]); err != nil {
+			return err
+		}
+	} else if err := t.whole(batch); err != nil {
+		return err
+	}
+	if err := t.clip.apply(t.Network.Parameters); err != nil {
+		return err
+	}
+	if err := t.Optimizer.Step(); err != nil {
+		return err
+	}
+	return t.mean.add(t.step + 1)
+}
+
+// whole computes the gradients of a batch that goes through the network at once.
+func (t *Trainer) whole(batch *data.Batch) error {
 	t.tape.Reset()
-	t.tape.Random = philox.Stream{Seed: t.Seed}.Sub(dropoutUse, uint64(t.step))
-	output, labels, loss := forward(t.tape, t.Network, batch)
+	t.tape.Random = t.random(0)
+	output, labels, loss := forward(t.tape, t.Network, batch, t.Smoothing)
 	if err := t.meter.add(output, labels, loss); err != nil {
 		return err
 	}
 	if err := t.Network.Device.Binary(t.guard, t.guard, loss.Tensor(), device.Add); err != nil {
 		return err
 	}
-	t.Network.ZeroGrad()
-	if err := t.tape.Backward(loss); err != nil {
-		return err
+	return t.tape.Backward(loss)
+}
+
+// random is the stream of dropout masks of a part of the next update's batch.
+func (t *Trainer) random(part int) philox.Stream {
+	s := philox.Stream{Seed: t.Seed}.Sub(dropoutUse, uint64(t.step))
+	if part > 0 {
+		s = s.Sub(partUse, uint64(part))
 	}
-	return t.Optimizer.Step()
+	return s
 }
 
 // look reads the losses of the last steps. done steps of this epoch have been made. If a loss was not finite, the weights
@@ -238,23 +321,34 @@ func (t *Trainer) look(epoch, done int) (Metrics, error) {
 	if err != nil {
 		return metrics, err
 	}
-	t.tape.Random = philox.Stream{Seed: t.Seed}.Sub(dropoutUse, uint64(t.step))
-	return metrics, t.restore(epoch, diverged(t.tape, t.Network, batch, DivergedError{Step: t.step + 1, Set: t.Train.Set.Info().Name, Loss: bad.value}))
+	known := &DivergedError{Step: t.step + 1, Set: t.Train.Set.Info().Name, Loss: bad.value}
+	for i, part := range split(batch, t.Part) {
+		t.tape.Random = t.random(i)
+		if err := known.diagnose(t.tape, t.Network, part); err != nil {
+			return metrics, err
+		}
+		if known.Layer != "" {
+			break
+		}
+	}
+	return metrics, t.restore(epoch, known)
 }
 
 // confirm tries the weights of an epoch's last update, since OnEpoch may keep them and nothing else has computed a loss
 // with them yet.
 func (t *Trainer) confirm(epoch int, batch *data.Batch) error {
 	t.tape.Reset() // its memory serves the trial
-	t.trial.Reset()
 	defer t.trial.Reset()
-	_, _, loss := forward(t.trial, t.Network, batch)
-	value, err := loss.Item()
-	if err != nil {
-		return err
-	}
-	if !isFinite(value) {
-		return t.restore(epoch, diverged(t.trial, t.Network, batch, DivergedError{Set: t.Train.Set.Info().Name, Loss: value}))
+	for _, part := range split(batch, t.Part) {
+		t.trial.Reset()
+		_, _, loss := forward(t.trial, t.Network, part, 0)
+		value, err := loss.Item()
+		if err != nil {
+			return err
+		}
+		if !isFinite(value) {
+			return t.restore(epoch, diverged(t.trial, t.Network, part, DivergedError{Set: t.Train.Set.Info().Name, Loss: value}))
+		}
 	}
 	return nil
 }

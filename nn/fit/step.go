@@ -71,13 +71,23 @@ func (m *meter) full() bool { return len(m.sizes) == slots }
 
 // add counts a batch, on the device.
 func (m *meter) add(output, labels, loss *autograd.Value) error {
+	if err := m.predicted(output, labels); err != nil {
+		return err
+	}
+	return m.lost(loss.Tensor(), output.Shape()[0])
+}
+
+// predicted counts what is right.
+func (m *meter) predicted(output, labels *autograd.Value) error {
 	if m.count != nil {
 		autograd.CountCorrect(m.count, output, labels)
 	}
-	if err := loss.Tape().Err(); err != nil {
-		return err
-	}
-	one, err := m.dev.Reshape(loss.Tensor(), tensor.Shape{1})
+	return output.Tape().Err()
+}
+
+// lost keeps the mean loss of some samples.
+func (m *meter) lost(loss *device.Tensor, samples int) error {
+	one, err := m.dev.Reshape(loss, tensor.Shape{1})
 	if err != nil {
 		return err
 	}
@@ -85,7 +95,7 @@ func (m *meter) add(output, labels, loss *autograd.Value) error {
 	if err := m.dev.CopyRegion(m.losses, []int{len(m.sizes)}, one, []int{0}, []int{1}); err != nil {
 		return err
 	}
-	m.sizes = append(m.sizes, output.Shape()[0])
+	m.sizes = append(m.sizes, samples)
 	return nil
 }
 
@@ -124,19 +134,19 @@ func (m *meter) release() {
 
 // forward computes the network and its loss on a batch: cross-entropy for class labels (of a mixed batch, of both labels of a
 // sample by their shares), squared error for targets; with those of auxiliary heads in training. Labels are those that a
-// prediction is measured by.
-func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch) (output, labels, loss *autograd.Value) {
+// prediction is measured by; smoothing is of the labels.
+func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch, smoothing float64) (output, labels, loss *autograd.Value) {
 	output = net.Forward(tape.Input(batch.X))
 	if batch.Targets != nil {
 		targets := tape.Input(batch.Targets)
 		return output, nil, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.SquaredError(x, targets) })
 	}
 	labels = tape.Labels(batch.Labels)
-	entropy := func(x *autograd.Value) *autograd.Value { return autograd.CrossEntropy(x, labels) }
+	entropy := func(x *autograd.Value) *autograd.Value { return smoothed(x, labels, smoothing) }
 	if m := batch.Mix; m != nil {
 		others := tape.Labels(m.Labels)
 		entropy = func(x *autograd.Value) *autograd.Value {
-			return autograd.Add(autograd.Scale(autograd.CrossEntropy(x, labels), m.Share, 0), autograd.Scale(autograd.CrossEntropy(x, others), 1-m.Share, 0))
+			return autograd.Add(autograd.Scale(smoothed(x, labels, smoothing), m.Share, 0), autograd.Scale(smoothed(x, others, smoothing), 1-m.Share, 0))
 		}
 	}
 	return output, labels, nn.Loss(output, entropy)
