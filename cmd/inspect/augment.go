@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image/png"
 	"io"
 	"strings"
 
@@ -14,7 +13,6 @@ import (
 
 	"fovea/cmd/internal/cli"
 	"fovea/data"
-	"fovea/data/atomic"
 	"fovea/data/augment"
 )
 
@@ -99,12 +97,16 @@ func augmentGrid(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	grid, err := drawGrid(rows, s.epoch)
+	titles := []string{"as it is"}
+	for e := range s.epochs {
+		titles = append(titles, fmt.Sprintf("epoch %d", s.epoch+e))
+	}
+	grid, err := drawGrid(rows, titles, "fewer --samples or --epochs, or a smaller --input")
 	if err != nil {
 		return err
 	}
-	if err := atomic.WriteFile(s.out, func(w io.Writer) error { return (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(w, grid) }); err != nil {
-		return fmt.Errorf("%s: %w", s.out, cli.Cause(err))
+	if err := writePNG(s.out, grid); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%s: %d rows, %d epochs from %d on, of %s with seed %d\n", s.out, len(rows), s.epochs, s.epoch, set.Info().Name, s.seed)
 	return err

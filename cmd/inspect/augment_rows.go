@@ -11,13 +11,6 @@ import (
 	"fovea/data/augment"
 )
 
-// row is a row of the grid: a sample as it is, and what became of it in each epoch.
-type row struct {
-	title    string
-	pictures []image.Image
-	captions [][2]string // two lines beneath each, if there are any
-}
-
 // rows makes the grid's rows: one for each sample, or with --each one for each transform.
 func (s *augmentSettings) rows(ctx context.Context, set data.Set) ([]row, error) {
 	plain, err := s.read(ctx, data.Loader{Set: set}, 0)

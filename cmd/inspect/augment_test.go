@@ -208,7 +208,7 @@ func TestAugmentRefusals(t *testing.T) {
 			require.NoFileExists(t, out)
 		})
 	}
-	_, err := drawGrid([]row{{pictures: []image.Image{image.Rect(0, 0, 9000, 9000)}}}, 1)
+	_, err := drawGrid([]row{{pictures: []image.Image{image.Rect(0, 0, 9000, 9000)}}}, nil, "fewer --samples or --epochs")
 	require.ErrorContains(t, err, "1 rows of 1 pictures of 9000 x 9000 are too much, expected fewer --samples or --epochs")
 }
 

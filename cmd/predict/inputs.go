@@ -8,16 +8,17 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"fovea/cmd/internal/network"
 	"fovea/data"
 	"fovea/nn/weights"
 )
 
 // inputs are the samples to predict.
 type inputs interface {
-	len() int
-	// name is the file of sample i and, if it has several, which of them it is.
-	name(i int) (file string, row *int)
-	read(i int, x []float32) error
+	Len() int
+	// Name is the file of sample i and, if it has several, which of them it is.
+	Name(i int) (file string, row *int)
+	Read(i int, x []float32) error
 }
 
 func isArray(name string) bool { return strings.EqualFold(filepath.Ext(name), ".npy") }
@@ -26,7 +27,7 @@ func openInputs(files []string, card *weights.Card) (inputs, error) {
 	if isArray(files[0]) {
 		return openRows(files[0], card.Sample)
 	}
-	return openPictures(files, card)
+	return network.OpenPictures(files, card)
 }
 
 // rows are the samples of an array [N, C, H, W].
@@ -50,9 +51,9 @@ func openRows(file string, sample tensor.Shape) (*rows, error) {
 	return &rows{file: file, size: sample.TotalSize(), values: dense.Float32s()}, nil
 }
 
-func (r *rows) len() int                  { return len(r.values) / r.size }
-func (r *rows) name(i int) (string, *int) { return r.file, &i }
-func (r *rows) read(i int, x []float32) error {
+func (r *rows) Len() int                  { return len(r.values) / r.size }
+func (r *rows) Name(i int) (string, *int) { return r.file, &i }
+func (r *rows) Read(i int, x []float32) error {
 	copy(x, r.values[i*r.size:])
 	return nil
 }

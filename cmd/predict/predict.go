@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/autograd"
+	"fovea/cmd/internal/network"
 	"fovea/data"
 	"fovea/nn"
 )
@@ -25,11 +26,11 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	path, err := s.weightsPath()
+	path, err := s.network.Path()
 	if err != nil {
 		return err
 	}
-	card, err := s.card(path)
+	card, err := s.network.Card(path)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	net, err := build(dev, card, path)
+	net, err := network.Build(dev, card, path)
 	if err != nil {
 		return err
 	}
@@ -49,13 +50,13 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 		if s.logits != "" {
 			all = append(all, outputs...)
 		}
-		file, row := in.name(i)
+		file, row := in.Name(i)
 		return show.print(file, row, outputs)
 	})
 	if err != nil || s.logits == "" {
 		return err
 	}
-	return writeLogits(s.logits, all, in.len(), net.Device.Float())
+	return writeLogits(s.logits, all, in.Len(), net.Device.Float())
 }
 
 // forEach computes the network on all inputs, some at a time, and hands on the outputs of each in turn.
@@ -65,14 +66,14 @@ func forEach(ctx context.Context, net *nn.Network, in inputs, batch int, each fu
 	tape := autograd.NewTape(net.Device)
 	tape.NoGrad = true
 	defer tape.Reset()
-	x := make([]float32, min(batch, in.len())*size)
-	for at := 0; at < in.len(); at += batch {
-		n := min(batch, in.len()-at)
+	x := make([]float32, min(batch, in.Len())*size)
+	for at := 0; at < in.Len(); at += batch {
+		n := min(batch, in.Len()-at)
 		for i := range n {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := in.read(at+i, x[i*size:(i+1)*size]); err != nil {
+			if err := in.Read(at+i, x[i*size:(i+1)*size]); err != nil {
 				return err
 			}
 		}
@@ -90,7 +91,7 @@ func forEach(ctx context.Context, net *nn.Network, in inputs, batch int, each fu
 			own := outputs[i*width : (i+1)*width]
 			for k, v := range own {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
-					file, row := in.name(at + i)
+					file, row := in.Name(at + i)
 					return fmt.Errorf("%s: output %d of the network is %v, expected finite numbers", title(file, row), k, v)
 				}
 			}

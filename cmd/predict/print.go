@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"fovea/cmd/internal/network"
 	"fovea/nn/weights"
 )
 
@@ -43,7 +43,7 @@ func (p *printer) print(file string, row *int, outputs []float64) error {
 			line.Outputs = append(line.Outputs, float32(v))
 		}
 	} else {
-		line.Top = best(softmax(outputs), p.topK, p.card.ClassNames)
+		line.Top = best(network.Softmax(outputs), p.topK, p.card.ClassNames)
 	}
 	if p.json {
 		return json.NewEncoder(p.out).Encode(line)
@@ -70,20 +70,6 @@ func title(file string, row *int) string {
 		return file
 	}
 	return fmt.Sprintf("%s[%d]", file, *row)
-}
-
-// softmax is exp(x) over the sum of them; the largest is taken off first, so that nothing overflows.
-func softmax(logits []float64) []float64 {
-	largest, sum := slices.Max(logits), 0.0
-	p := make([]float64, len(logits))
-	for i, v := range logits {
-		p[i] = math.Exp(v - largest)
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
 }
 
 // best returns the k likeliest classes; of equals, the lower class comes first.

@@ -3,23 +3,19 @@ package main
 import (
 	"cmp"
 	"io"
-	"strings"
 
 	"fovea/cmd/internal/cli"
-	"fovea/nn/zoo"
+	"fovea/cmd/internal/network"
 )
 
 // settings is everything the user may choose.
 type settings struct {
-	run            string
-	model, weights string
-	classes        int
-	device         cli.Device
-	topK, batch    int
-	scale          cli.Number
-	json           bool
-	logits         string
-	inputs         []string
+	network     network.Choice
+	device      cli.Device
+	topK, batch int
+	json        bool
+	logits      string
+	inputs      []string
 }
 
 const about = `predict shows what a trained network says of each input: the likeliest classes, or the outputs of a regression.
@@ -52,14 +48,10 @@ Flags:
 func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	f := cli.NewFlags("predict")
-	f.StringVar(&s.run, "run", "", "run `folder` of train: its network, weights and scale")
-	f.StringVar(&s.model, "model", "", "`network` of --weights: "+strings.Join(zoo.Names(), ", ")+";\nor a file.onnx, which has weights of its own")
-	f.StringVar(&s.weights, "weights", "", "`file` of weights: safetensors, or PyTorch's .pth; what train wrote in it of classes, sample shape and scale is heeded,\nand where it says nothing the network's usual ones are taken, and scale 1/255")
-	f.IntVar(&s.classes, "classes", 0, "number of classes of --weights that do not say (default what the network was designed for)")
+	s.network.Declare(f)
 	s.device.Declare(f)
 	f.IntVar(&s.topK, "top-k", 3, "classes to show, at most as many as there are")
 	f.IntVar(&s.batch, "batch", 64, "inputs to compute at once")
-	f.Var(&s.scale, "scale", "what a picture's 0..255 is multiplied with (default what the weights were trained with)")
 	f.BoolVar(&s.json, "json", false, "print one JSON line per input")
 	f.StringVar(&s.logits, "logits", "", "`file`.npy for the network's raw outputs [N, outputs]")
 	var err error
@@ -71,15 +63,10 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 
 // check refuses what cannot be meant.
 func (s *settings) check() error {
+	if err := s.network.Check(); err != nil {
+		return err
+	}
 	switch {
-	case s.run != "" && (s.model != "" || s.weights != ""):
-		return cli.Usagef("--run and --model or --weights: expected one or the other")
-	case s.run == "" && (s.model == "" || s.weights == "" && !cli.IsONNX(s.model)):
-		return cli.Usagef("no network: expected --run, or --model and --weights")
-	case s.classes < 0 || s.classes > cli.MaxClasses:
-		return cli.Usagef("--classes: %d, expected 1 to %d", s.classes, cli.MaxClasses)
-	case s.scale.Given && s.scale.Value <= 0:
-		return cli.Usagef("--scale: %v, expected a number above 0", s.scale.Value)
 	case s.logits != "" && !isArray(s.logits):
 		return cli.Usagef("--logits: %q, expected a name that ends in .npy", s.logits)
 	case len(s.inputs) == 0:
@@ -91,11 +78,6 @@ func (s *settings) check() error {
 	for _, name := range s.inputs {
 		if isArray(name) && len(s.inputs) > 1 {
 			return cli.Usagef("%s: a .npy batch stands alone, found %d inputs", name, len(s.inputs))
-		}
-	}
-	if s.model != "" && !cli.IsONNX(s.model) { // a file is read when the network is made
-		if _, err := zoo.Find(s.model); err != nil {
-			return cli.Usagef("--model: %w", err)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package main
+package network
 
 import (
 	"image"
@@ -15,7 +15,7 @@ import (
 	"fovea/nn/weights"
 )
 
-// What predict makes of a picture is what a loader makes of it for evaluation, by what the card says; an old card, which
+// What programs make of a picture is what a loader makes of it for evaluation, by what the card says; an old card, which
 // says nothing of it, has the picture stretched and left as it is.
 func TestPreparation(t *testing.T) {
 	root := t.TempDir()
@@ -37,17 +37,17 @@ func TestPreparation(t *testing.T) {
 		info := sets.Train.Info()
 		card := &weights.Card{Model: "m", Outputs: 1, Sample: sample, Scale: info.Scale, Mean: info.Mean, Deviation: info.Deviation, Resize: info.Resize}
 		got := make([]float32, sample.TotalSize())
-		in, err := openPictures([]string{path}, card)
+		in, err := OpenPictures([]string{path}, card)
 		require.NoError(t, err)
-		require.NoError(t, in.read(0, got))
+		require.NoError(t, in.Read(0, got))
 		for b, err := range (&data.Loader{Set: sets.Train, Batch: 1}).Epoch(t.Context(), 0) {
 			require.NoError(t, err)
 			require.InDeltaSlice(t, b.X.Data(), got, 1e-5, "%d channels", channels)
 		}
 		old, plain := make([]float32, len(got)), make([]float32, len(got))
-		in, err = openPictures([]string{path}, &weights.Card{Model: "m", Outputs: 1, Sample: sample, Scale: 1})
+		in, err = OpenPictures([]string{path}, &weights.Card{Model: "m", Outputs: 1, Sample: sample, Scale: 1})
 		require.NoError(t, err)
-		require.NoError(t, in.read(0, old))
+		require.NoError(t, in.Read(0, old))
 		require.NoError(t, data.ReadPicture(path, plain, sample, data.Stretched{}, nil))
 		for i := range plain {
 			plain[i] *= 255
