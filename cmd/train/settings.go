@@ -27,7 +27,7 @@ type settings struct {
 	seed                  uint64
 	noShuffle             bool
 	valFraction           cli.Number
-	control               control
+	course                course
 	augment               augmentation
 	loading               loading
 	initial               initial
@@ -72,7 +72,7 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.Uint64Var(&s.seed, "seed", 1, "of all that is random: the same seed gives the same weights")
 	f.BoolVar(&s.noShuffle, "no-shuffle", false, "take the samples in file order")
 	f.Var(&s.valFraction, "val-fraction", "share of the training set held out to validate (default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders\nof pictures without a val folder, else 0)")
-	s.control.declare(f)
+	s.course.declare(f)
 	s.augment.declare(f)
 	s.loading.declare(f)
 	s.initial.declare(f)
@@ -139,10 +139,10 @@ func (s *settings) check() error {
 	if v := s.valFraction.Value; v < 0 || v >= 1 {
 		return cli.Usagef("--val-fraction: %v, expected at least 0 and below 1", v)
 	}
-	if err := s.control.check(); err != nil {
+	if err := s.course.check(); err != nil {
 		return err
 	}
-	if n := s.control.accumulate; n > math.MaxInt32/s.batch {
+	if n := s.course.accumulate; n > math.MaxInt32/s.batch {
 		return cli.Usagef("--accumulate: %d batches of %d, expected at most %d samples per update", n, s.batch, math.MaxInt32)
 	}
 	if err := s.loading.check(); err != nil {

@@ -49,10 +49,10 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	if training, validation, err = s.control.samples(training, validation, sets, s.batch); err != nil {
+	if training, validation, err = s.course.samples(training, validation, sets, s.batch); err != nil {
 		return err
 	}
-	if err := s.control.fits(s.data, training, validation); err != nil {
+	if err := s.course.fits(s.data, training, validation); err != nil {
 		return err
 	}
 	if err := s.augment.fits(training); err != nil {
@@ -89,7 +89,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 			line.BadImages = s.loading.bad.take(show.notice)
 			return errors.Join(folder.epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
-	s.control.apply(trainer)
+	s.course.apply(trainer)
 	if err := trainer.Run(ctx); err != nil {
 		return stopped(err, folder, net, card)
 	}
@@ -98,7 +98,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		if err := folder.save(net, card); err != nil {
 			return err
 		}
-		done.BestEpoch, done.BestValLoss, done.Early = best.Epoch, &best.Validation.Loss, last.Epoch < s.epochs && last.Epoch-best.Epoch >= s.control.patience
+		done.BestEpoch, done.BestValLoss, done.Early = best.Epoch, &best.Validation.Loss, last.Epoch < s.epochs && last.Epoch-best.Epoch >= s.course.patience
 	}
 	if sets.Test != nil {
 		var each func([]float64, []int32)
@@ -125,7 +125,7 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err := folder.line(done); err != nil {
 		return err
 	}
-	return show.done(done, s.control.measured(s.data))
+	return show.done(done, s.course.measured(s.data))
 }
 
 // open opens the data set; samples of pictures are made as the network wants them.
@@ -169,7 +169,7 @@ func (s *settings) samples(training, validation, test data.Set) string {
 	if test != nil {
 		line += fmt.Sprintf(", %d to test", test.Len())
 	}
-	batch := s.batch * s.control.accumulate
+	batch := s.batch * s.course.accumulate
 	steps := (&data.Loader{Set: training, Batch: batch}).Steps()
 	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(batch, training.Len()))
 }

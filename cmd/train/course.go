@@ -13,8 +13,8 @@ import (
 	"fovea/nn/schedule"
 )
 
-// control is how a training goes: learning rates, when it ends, what bounds it.
-type control struct {
+// course is how a training goes: learning rates, when it ends, what bounds it.
+type course struct {
 	schedule, warmup    string
 	patience            int
 	accumulate          int
@@ -25,7 +25,7 @@ type control struct {
 	rates schedule.Schedule // what schedule and warmup say
 }
 
-func (c *control) declare(f *flag.FlagSet) {
+func (c *course) declare(f *flag.FlagSet) {
 	f.StringVar(&c.schedule, "schedule", "constant", "learning rate in the course of the training: constant, "+strings.Join(schedule.Kinds(), ", ")+";\ndocs/training.md says what each does")
 	f.StringVar(&c.warmup, "warmup", "0", "the learning rate grows to its height in so many epochs (5, 0.5), or updates (500steps)")
 	f.IntVar(&c.patience, "patience", 0, "stop after so many epochs without a better validation loss, and keep the weights of the best epoch; 0: never")
@@ -36,7 +36,7 @@ func (c *control) declare(f *flag.FlagSet) {
 	f.BoolVar(&c.overfit, "overfit-batch", false, "train on the first batch alone, an update an epoch, and measure nothing else:\na network that cannot learn that by heart has a mistake in it")
 }
 
-func (c *control) check() error {
+func (c *course) check() error {
 	var err error
 	if c.rates, err = schedule.Parse(c.schedule); err != nil {
 		return cli.Usagef("--schedule: %w", err)
@@ -60,7 +60,7 @@ func (c *control) check() error {
 }
 
 // fits refuses what the data does not allow.
-func (c *control) fits(name string, training, validation data.Set) error {
+func (c *course) fits(name string, training, validation data.Set) error {
 	const none = "%s has no samples to validate with, expected --val-fraction above 0"
 	if c.patience > 0 && validation == nil {
 		return cli.Usagef("--patience: "+none, name)
@@ -75,7 +75,7 @@ func (c *control) fits(name string, training, validation data.Set) error {
 }
 
 // samples takes away what --overfit-batch does not use.
-func (c *control) samples(training, validation data.Set, sets *data.Sets, batch int) (data.Set, data.Set, error) {
+func (c *course) samples(training, validation data.Set, sets *data.Sets, batch int) (data.Set, data.Set, error) {
 	if !c.overfit {
 		return training, validation, nil
 	}
@@ -89,7 +89,7 @@ func (c *control) samples(training, validation data.Set, sets *data.Sets, batch 
 }
 
 // measured is what a training has or has not a test set of.
-func (c *control) measured(data string) string {
+func (c *course) measured(data string) string {
 	if c.overfit {
 		return "--overfit-batch"
 	}
@@ -97,7 +97,7 @@ func (c *control) measured(data string) string {
 }
 
 // apply hands the settings to a trainer of batches.
-func (c *control) apply(t *fit.Trainer) {
+func (c *course) apply(t *fit.Trainer) {
 	t.Schedule, t.Patience, t.Smoothing, t.ClipNorm, t.Average = c.rates, c.patience, c.smoothing, c.clipNorm, c.ema
 	if c.accumulate > 1 {
 		t.Part = t.Train.Batch
