@@ -1,5 +1,6 @@
 package gemm
 
+// generic does tiles side by side.
 func generic(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
 	for t := range count {
 		genericTile(depth, a, b[4*t*depth:], c[4*t:], ldc, accumulate)

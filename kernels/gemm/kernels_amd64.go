@@ -35,10 +35,11 @@ func assembly(high, wide, rows, cols int, do assembled) tiles {
 			return // the panels are empty, and so have no first element
 		}
 		_, _, _ = a[depth*high-1], b[count*depth*wide-1], c[(rows-1)*ldc+count*cols-1]
-		for most := max(1, together/(rows*cols*depth)); count > 0; count -= most {
-			do(depth, min(most, count), &a[0], &b[0], &c[0], ldc, accumulate)
-			if count > most {
-				b, c = b[most*depth*wide:], c[most*cols:]
+		for most := max(1, together/(rows*cols*depth)); count > 0; {
+			n := amd64.Piece(count, most)
+			do(depth, n, &a[0], &b[0], &c[0], ldc, accumulate)
+			if count -= n; count > 0 {
+				b, c = b[n*depth*wide:], c[n*cols:]
 			}
 		}
 	}}
