@@ -221,7 +221,7 @@ func PictureInfo(name string, opts Options) (Info, error) {
 	if len(sample) != 3 || sample[0] != 1 && sample[0] != 3 || min(sample[1], sample[2]) < 1 || max(sample[1], sample[2]) > maxSide {
 		return Info{}, fmt.Errorf("%w: samples %s of pictures, expected 1 or 3 channels and sides of 1 to %d", ErrUsage, shapeText(sample), maxSide)
 	}
-	if len(sample) == 3 && sample[1]*sample[2] > maxPixels {
+	if sample[1]*sample[2] > maxPixels {
 		return Info{}, fmt.Errorf("%w: samples %s of pictures, expected at most %d pixels", ErrUsage, shapeText(sample), maxPixels)
 	}
 	info := Info{Name: name, Sample: slices.Clone(sample), Scale: 1.0 / 255, Resize: opts.Resize}

@@ -54,15 +54,8 @@ func convolve(_ context.Context, args []string, stdout, stderr io.Writer) (err e
 	f.BoolVar(&rotate, "true", false, "true convolution: the mask is rotated by 180 degrees before it slides")
 	f.StringVar(&padding, "padding", "same", "`same`: zeros around the picture, which keeps its size (the odd one of an even mask below and to the right);\nnone: only where the mask fits")
 	f.BoolVar(&normalise, "normalise", false, "draw the smallest result black and the largest white")
-	arguments, err := cli.Parse(f, aboutConvolve, args, stdout)
+	file, err := out.parse(f, aboutConvolve, args, stdout)
 	if err != nil {
-		return err
-	}
-	file, err := takePicture(arguments)
-	if err != nil {
-		return err
-	}
-	if err := out.check(); err != nil {
 		return err
 	}
 	switch {

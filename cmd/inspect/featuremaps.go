@@ -39,15 +39,8 @@ func drawFeatureMaps(_ context.Context, args []string, stdout, stderr io.Writer)
 	out.declare(f, "the maps [C, H, W]")
 	f.StringVar(&layer, "layer", "", "`name` of a layer, or of several in one (layer4); all: a file for each, -o being the folder\n(default the first convolution's activation)")
 	f.StringVar(&palette, "colours", "grey", "`grey` or viridis")
-	arguments, err := cli.Parse(f, aboutFeatureMaps, args, stdout)
+	file, err := out.parse(f, aboutFeatureMaps, args, stdout)
 	if err != nil {
-		return err
-	}
-	file, err := takePicture(arguments)
-	if err != nil {
-		return err
-	}
-	if err := out.check(); err != nil {
 		return err
 	}
 	if layer == "all" && out.values != "" {
@@ -85,11 +78,7 @@ func drawFeatureMaps(_ context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	values, err := m.value.Tensor().Floats()
-	if err != nil {
-		return err
-	}
-	grid, err := m.draw(values, c)
+	grid, values, err := m.draw(c)
 	if err != nil {
 		return err
 	}
@@ -117,11 +106,7 @@ func allMaps(folder string, maps []observed, c colours, stdout io.Writer) error 
 				m = one
 			}
 		}
-		values, err := m.value.Tensor().Floats()
-		if err != nil {
-			return err
-		}
-		grid, err := m.draw(values, c)
+		grid, _, err := m.draw(c)
 		if err != nil {
 			return err
 		}
@@ -144,14 +129,19 @@ func inFileName(r rune) rune {
 	return r
 }
 
-func (m observed) draw(values []float64, c colours) (image.Image, error) {
+// draw draws the maps, and gives their numbers.
+func (m observed) draw(c colours) (grid image.Image, values []float64, err error) {
+	if values, err = m.value.Tensor().Floats(); err != nil {
+		return nil, nil, err
+	}
 	shape := m.value.Shape()
 	size := shape[2] * shape[3]
 	var pictures []image.Image
 	for i := range shape[1] {
 		pictures = append(pictures, c.draw(spread(values[i*size:(i+1)*size]), shape[3]))
 	}
-	return drawTiles(pictures, squareColumns(shape[1]))
+	grid, err = drawTiles(pictures, squareColumns(shape[1]))
+	return grid, values, err
 }
 
 func (m observed) String() string {

@@ -38,15 +38,8 @@ func gradCAM(_ context.Context, args []string, stdout, stderr io.Writer) (err er
 	out.declare(f, "the map [h, w] in the layer's size, not yet scaled")
 	f.StringVar(&layer, "layer", "", "`name` of a layer, or of several in one (layer4)\n(default the last convolution with more than one place, with its activation)")
 	f.StringVar(&class, "class", "", "`class`, by number or name (default the likeliest)")
-	arguments, err := cli.Parse(f, aboutGradCAM, args, stdout)
+	file, err := out.parse(f, aboutGradCAM, args, stdout)
 	if err != nil {
-		return err
-	}
-	file, err := takePicture(arguments)
-	if err != nil {
-		return err
-	}
-	if err := out.check(); err != nil {
 		return err
 	}
 	if err := s.choice.Check(); err != nil {

@@ -49,11 +49,7 @@ func occlusion(ctx context.Context, args []string, stdout, stderr io.Writer) (er
 	f.Float64Var(&s.grey, "grey", 0.5, "the square's `value`, 0 (black) to 1 (white)")
 	f.IntVar(&s.batch, "batch", 16, "pictures to compute at once")
 	f.StringVar(&s.class, "class", "", "`class`, by number or name (default the likeliest without a square)")
-	arguments, err := cli.Parse(f, aboutOcclusion, args, stdout)
-	if err != nil {
-		return err
-	}
-	file, err := takePicture(arguments)
+	file, err := s.out.parse(f, aboutOcclusion, args, stdout)
 	if err != nil {
 		return err
 	}
@@ -97,9 +93,6 @@ func occlusion(ctx context.Context, args []string, stdout, stderr io.Writer) (er
 
 // check refuses what cannot be meant.
 func (s *occlusionSettings) check() error {
-	if err := s.out.check(); err != nil {
-		return err
-	}
 	switch {
 	case s.size < 0:
 		return cli.Usagef("--size: %d, expected at least 1, or 0", s.size)

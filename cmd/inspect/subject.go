@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"image"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -186,6 +187,18 @@ type outFiles struct{ picture, values string }
 func (o *outFiles) declare(f *flag.FlagSet, values string) {
 	f.StringVar(&o.picture, "o", "", "PNG `file` to write")
 	f.StringVar(&o.values, "values", "", "`file`.npy for the numbers too: "+values)
+}
+
+// parse reads a command line that has one picture beside the flags, and checks the files that it names.
+func (o *outFiles) parse(f *flag.FlagSet, about string, args []string, stdout io.Writer) (picture string, err error) {
+	arguments, err := cli.Parse(f, about, args, stdout)
+	if err != nil {
+		return "", err
+	}
+	if picture, err = takePicture(arguments); err != nil {
+		return "", err
+	}
+	return picture, o.check()
 }
 
 func (o *outFiles) check() error {

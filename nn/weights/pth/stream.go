@@ -68,26 +68,17 @@ type stream struct{ roots map[string]*storage }
 
 // storage makes what ("storage", class, key, device, elements, view) stands for; view is None or (key, offset, elements).
 func (s *stream) storage(id any) (any, error) {
-	said, is := id.(tuple)
-	if !is || len(said) < 6 || said[0] != "storage" {
-		return nil, fmt.Errorf("%s stands for something outside, expected a storage", kind(id))
-	}
-	dtype, err := elements(said[1])
+	said, key, dtype, count, err := described(id, 6)
 	if err != nil {
 		return nil, err
-	}
-	key, isText := said[2].(string)
-	count, isInteger := said[4].(int64)
-	if !isText || !isInteger || count < 0 {
-		return nil, fmt.Errorf("a storage called %s of %s elements, expected a text and an integer", kind(said[2]), kind(said[4]))
 	}
 	root, known := s.roots[key]
 	if !known {
 		root = &storage{dtype: dtype, count: count, begin: -1}
 		s.roots[key] = root
 	}
-	if root.dtype != dtype || root.count != count {
-		return nil, fmt.Errorf("storage %.100q is %d elements of %s and %d of %s", key, root.count, root.dtype, count, dtype)
+	if err := root.same(key, dtype, count); err != nil {
+		return nil, err
 	}
 	if said[5] == nil {
 		return root, nil

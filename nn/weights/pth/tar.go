@@ -103,8 +103,8 @@ func (t *tape) integer(in *reader) (int64, error) {
 	return n, nil
 }
 
-// readStorages reads how many there are; for each (number, device, class), its elements; and then the views of them.
-func (t *tape) readStorages(in *reader) error {
+// entries reads how many there are, and hands on each, a tuple of three; what says what each is.
+func (t *tape) entries(in *reader, what string, each func(said tuple) error) error {
 	count, err := t.integer(in)
 	if err != nil {
 		return err
@@ -116,8 +116,18 @@ func (t *tape) readStorages(in *reader) error {
 		}
 		said, is := value.(tuple)
 		if !is || len(said) != 3 {
-			return fmt.Errorf("%s where a storage is expected", kind(value))
+			return fmt.Errorf("%s where a %s is expected", kind(value), what)
 		}
+		if err := each(said); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readStorages reads how many there are; for each (number, device, class), its elements; and then the views of them.
+func (t *tape) readStorages(in *reader) error {
+	err := t.entries(in, "storage", func(said tuple) error {
 		number, is := said[0].(int64)
 		if _, twice := t.storages[number]; !is || twice {
 			return fmt.Errorf("storage %v is there twice, or called by %s", said[0], kind(said[0]))
@@ -138,6 +148,10 @@ func (t *tape) readStorages(in *reader) error {
 			return err
 		}
 		t.storages[number] = s
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	value, err := unpickle(in, t.none)
 	if err != nil {
@@ -167,19 +181,7 @@ func (t *tape) readStorages(in *reader) error {
 // readTensors reads how many there are, and for each (number, storage's number, class), its dimensions, shape, strides and
 // offset.
 func (t *tape) readTensors(in *reader) error {
-	count, err := t.integer(in)
-	if err != nil {
-		return err
-	}
-	for range count {
-		value, err := unpickle(in, t.none)
-		if err != nil {
-			return err
-		}
-		said, is := value.(tuple)
-		if !is || len(said) != 3 {
-			return fmt.Errorf("%s where a tensor is expected", kind(value))
-		}
+	return t.entries(in, "tensor", func(said tuple) error {
 		number, isInteger := said[0].(int64)
 		of, isInteger2 := said[1].(int64)
 		s, known := t.storages[of]
@@ -206,8 +208,8 @@ func (t *tape) readTensors(in *reader) error {
 			return fmt.Errorf("tensor %d: %w", number, err)
 		}
 		t.tensors[number] = a
-	}
-	return nil
+		return nil
+	})
 }
 
 // object finds what a number stands for.

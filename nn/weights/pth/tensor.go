@@ -19,6 +19,32 @@ type storage struct {
 	from  int64 // of a view, its first element in the other's
 }
 
+// described reads what stands for a storage: ("storage", class, key, device, elements) and what may follow, in all at least so
+// many.
+func described(id any, least int) (said tuple, key string, dtype safetensors.DType, count int64, err error) {
+	said, is := id.(tuple)
+	if !is || len(said) < least || said[0] != "storage" {
+		return nil, "", 0, 0, fmt.Errorf("%s stands for something outside, expected a storage", kind(id))
+	}
+	if dtype, err = elements(said[1]); err != nil {
+		return nil, "", 0, 0, err
+	}
+	key, isText := said[2].(string)
+	count, isInteger := said[4].(int64)
+	if !isText || !isInteger || count < 0 {
+		return nil, "", 0, 0, fmt.Errorf("a storage called %s of %s elements, expected a text and an integer", kind(said[2]), kind(said[4]))
+	}
+	return said, key, dtype, count, nil
+}
+
+// same refuses another description of the storage.
+func (s *storage) same(key string, dtype safetensors.DType, count int64) error {
+	if s.dtype != dtype || s.count != count {
+		return fmt.Errorf("storage %.100q is %d elements of %s and %d of %s", key, s.count, s.dtype, count, dtype)
+	}
+	return nil
+}
+
 // place is where the storage begins in the file.
 func (s *storage) place() int64 {
 	if s.of != nil {

@@ -113,22 +113,13 @@ func (a *archive) locate(f *zip.File) (record, error) {
 
 // storage finds what ("storage", class, key, device, elements) stands for.
 func (a *archive) storage(folder string, id any) (any, error) {
-	said, is := id.(tuple)
-	if !is || len(said) < 5 || said[0] != "storage" {
-		return nil, fmt.Errorf("%s stands for something outside, expected a storage", kind(id))
-	}
-	dtype, err := elements(said[1])
+	_, key, dtype, count, err := described(id, 5)
 	if err != nil {
 		return nil, err
 	}
-	key, isText := said[2].(string)
-	count, isInteger := said[4].(int64)
-	if !isText || !isInteger || count < 0 {
-		return nil, fmt.Errorf("a storage called %s of %s elements, expected a text and an integer", kind(said[2]), kind(said[4]))
-	}
 	if known, there := a.used[key]; there {
-		if known.dtype != dtype || known.count != count {
-			return nil, fmt.Errorf("storage %.100q is %d elements of %s and %d of %s", key, known.count, known.dtype, count, dtype)
+		if err := known.same(key, dtype, count); err != nil {
+			return nil, err
 		}
 		return known, nil
 	}
