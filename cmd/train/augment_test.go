@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 )
 
 // tamed are Bars with values of 0 to 1, as pictures have them.
@@ -28,7 +29,7 @@ func TestAugment(t *testing.T) {
 		folder = filepath.Join(t.TempDir(), "run")
 		args = append([]string{"--data", set, "--model", "mlp", "--classes", "4", "--device", "cpu", "--epochs", "3", "--batch", "16", "--out", folder}, args...)
 		out = programtest.Succeed(t, train, args...).Stdout
-		weights, err := os.ReadFile(filepath.Join(folder, weightsFile))
+		weights, err := os.ReadFile(filepath.Join(folder, runs.WeightsFile))
 		require.NoError(t, err)
 		return out, folder, weights
 	}
@@ -49,7 +50,7 @@ func TestAugment(t *testing.T) {
 		require.Contains(t, out, row.line)
 		require.NotContains(t, seen, string(weights), "the same weights as with %v", seen[string(weights)])
 		seen[string(weights)] = row.line
-		_, _, again := run("--config", filepath.Join(folder, configFile), "--threads", "1")
+		_, _, again := run("--config", filepath.Join(folder, runs.ConfigFile), "--threads", "1")
 		require.Equal(t, weights, again, "%v: config.yaml repeats the run", row.args)
 	}
 }

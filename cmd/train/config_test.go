@@ -13,6 +13,7 @@ import (
 
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/device"
 	"fovea/device/philox"
 )
@@ -94,8 +95,8 @@ func TestConfigOfRunRepeatsIt(t *testing.T) {
 	programtest.Succeed(t, train, "--data", "npz:"+programtest.BarsNPZ(t, 32, 8), "--model", "cnn-small", "--classes", "4", "--optimizer", "nesterov",
 		"--lr", "0.02", "--momentum", "0.8", "--weight-decay", "1e-4", "--epochs", "3", "--max-steps", "10", "--batch", "7", "--seed", "9",
 		"--val-fraction", "0.25", "--threads", "1", "--precision", "fp32", "--deterministic-algorithms", "--out", first)
-	programtest.Succeed(t, train, "--config", filepath.Join(first, configFile), "--out", second)
-	for _, name := range []string{weightsFile, configFile} {
+	programtest.Succeed(t, train, "--config", filepath.Join(first, runs.ConfigFile), "--out", second)
+	for _, name := range []string{runs.WeightsFile, runs.ConfigFile} {
 		a, err := os.ReadFile(filepath.Join(first, name))
 		require.NoError(t, err)
 		b, err := os.ReadFile(filepath.Join(second, name))
@@ -106,7 +107,7 @@ func TestConfigOfRunRepeatsIt(t *testing.T) {
 
 // Precision and the choice of algorithms are settings of a run like the others.
 func TestConfigKeepsThePrecision(t *testing.T) {
-	path := filepath.Join(t.TempDir(), configFile)
+	path := filepath.Join(t.TempDir(), runs.ConfigFile)
 	s, err := parse([]string{"--precision", "bf16", "--deterministic-algorithms", "--val-fraction", "0.1"}, nil)
 	require.NoError(t, err)
 	require.NoError(t, writeConfig(path, s.flags))
@@ -124,7 +125,7 @@ func TestWriteConfigQuotes(t *testing.T) {
 		s := &settings{}
 		f := newFlags(s)
 		s.dataDir = text
-		path := filepath.Join(t.TempDir(), configFile)
+		path := filepath.Join(t.TempDir(), runs.ConfigFile)
 		require.NoError(t, writeConfig(path, f))
 		values, err := decodeConfig(path)
 		require.NoError(t, err, "%q", text)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/runs"
 	"fovea/data"
 	"fovea/nn/fit"
 	"fovea/nn/schedule"
@@ -106,7 +107,7 @@ func (c *course) apply(t *fit.Trainer) {
 }
 
 // kept says whose weights a training with patience has kept.
-func (l doneLine) kept() string {
+func kept(l runs.Done) string {
 	if l.BestEpoch == 0 {
 		return ""
 	}

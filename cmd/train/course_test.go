@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 )
 
 // What the flags of the course of a training ask for is refused before it begins where it cannot be.
@@ -53,11 +54,11 @@ func TestScheduleShown(t *testing.T) {
 		"--label-smoothing", "0.1", "--clip-norm", "1")...)
 	want := []float64{0.005, 0.01, 0.005, 0.005} // 2 updates an epoch: the first ends in the warm-up
 	require.Regexp(t, `(?s)Epoch 1/4: .* lr 0.005, loss .*Epoch 2/4: .* lr 0.01, loss .*Epoch 4/4: .* lr 0.005, loss`, r.Stdout)
-	table, err := csv.NewReader(bytes.NewReader(fileOf(t, out, tableFile))).ReadAll()
+	table, err := csv.NewReader(bytes.NewReader(fileOf(t, out, runs.TableFile))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, table, 5)
 	require.Equal(t, "lr", table[0][2])
-	all := lines(t, string(fileOf(t, out, linesFile)))
+	all := lines(t, string(fileOf(t, out, runs.LinesFile)))
 	for i, rate := range want {
 		got, err := strconv.ParseFloat(table[i+1][2], 64)
 		require.NoError(t, err)
@@ -74,7 +75,7 @@ func TestPatience(t *testing.T) {
 		return programtest.Succeed(t, train, short(npz, filepath.Join(dir, name), append(args, more...)...)...)
 	}
 	r := run("patient", "--epochs", "30", "--patience", "2")
-	all := lines(t, string(fileOf(t, dir, "patient", linesFile)))
+	all := lines(t, string(fileOf(t, dir, "patient", runs.LinesFile)))
 	done := all[len(all)-1]
 	best := int(done["best_epoch"].(float64))
 	require.Equal(t, true, done["stopped_early"])
@@ -85,7 +86,7 @@ func TestPatience(t *testing.T) {
 	require.Equal(t, all[best-1]["val_loss"], done["best_val_loss"])
 	require.Regexp(t, `\nWeights kept: those of epoch \d+, whose validation loss [\d.]+ was the least; stopped early, after 2 epochs without a smaller one\nClass .*`, r.Stdout)
 	run("best", "--epochs", strconv.Itoa(best))
-	require.Equal(t, fileOf(t, dir, "best", weightsFile), fileOf(t, dir, "patient", weightsFile))
+	require.Equal(t, fileOf(t, dir, "best", runs.WeightsFile), fileOf(t, dir, "patient", runs.WeightsFile))
 }
 
 // Four batches of 2 make the updates of one of 8, but for rounding; so does a last one that is not whole.
@@ -96,7 +97,7 @@ func TestAccumulate(t *testing.T) {
 	got := filepath.Join(dir, "parts")
 	r := programtest.Succeed(t, train, short(npz, got, "--optimizer", "sgd", "--device", "cpu", "--batch", "2", "--accumulate", "4")...)
 	require.Contains(t, r.Stdout, "an epoch is 3 steps of 8\n")
-	whole, parts := weightsOf(t, filepath.Join(want, weightsFile)), weightsOf(t, filepath.Join(got, weightsFile))
+	whole, parts := weightsOf(t, filepath.Join(want, runs.WeightsFile)), weightsOf(t, filepath.Join(got, runs.WeightsFile))
 	for name := range whole {
 		require.InDeltaSlice(t, whole[name], parts[name], 1e-5, name)
 	}
@@ -113,7 +114,7 @@ func TestOverfitBatch(t *testing.T) {
 	r := programtest.Succeed(t, train, short(npz, out, "--overfit-batch", "--lr", "0.003", "--accumulate", "2", "--epochs", "40", "--val-fraction", "0.2")...)
 	require.Contains(t, r.Stdout, "16 samples to train on; an epoch is 1 steps of 16\n")
 	require.Contains(t, r.Stdout, "No test set in --overfit-batch: nothing to measure at the end\n")
-	all := lines(t, string(fileOf(t, out, linesFile)))
+	all := lines(t, string(fileOf(t, out, runs.LinesFile)))
 	last := all[39]
 	require.EqualValues(t, 40, last["step"])
 	require.EqualValues(t, 1, last["train_accuracy"])
@@ -138,5 +139,5 @@ func TestConfusionFile(t *testing.T) {
 	require.Contains(t, r.Stdout, "\n0           16      75.00    75.00\n")
 	require.NotContains(t, r.Stdout, "top-5", "of 4 classes")
 	require.Equal(t, "class,samples,precision,recall,0,1,2,3\n0,16,0.75,0.75,12,0,0,4\n1,16,0.75,0.75,4,12,0,0\n2,16,0.75,0.75,0,4,12,0\n3,16,0.75,0.75,0,0,4,12\n",
-		string(fileOf(t, out, matrixFile)))
+		string(fileOf(t, out, runs.MatrixFile)))
 }

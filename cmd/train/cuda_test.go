@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/device/cuda/emulator/control"
 )
 
@@ -105,7 +106,7 @@ func TestCUDAFailures(t *testing.T) {
 				if device == "auto" {
 					require.Zero(t, cmd.ProcessState.ExitCode(), errors)
 					require.Regexp(t, `Device: cpu .*, the best present; cuda: `+row.why+`\n`, stdout.String())
-					require.FileExists(t, filepath.Join(folder, weightsFile))
+					require.FileExists(t, filepath.Join(folder, runs.WeightsFile))
 					continue
 				}
 				require.Equal(t, 1, cmd.ProcessState.ExitCode(), errors)
@@ -118,7 +119,7 @@ func TestCUDAFailures(t *testing.T) {
 				left, _ := filepath.Glob(filepath.Join(folder, "*"))
 				hidden, _ := filepath.Glob(filepath.Join(folder, ".*"))
 				if row.begun {
-					require.Equal(t, []string{filepath.Join(folder, configFile)}, append(left, hidden...))
+					require.Equal(t, []string{filepath.Join(folder, runs.ConfigFile)}, append(left, hidden...))
 				} else {
 					require.Empty(t, append(left, hidden...))
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"fovea/cmd/internal/runs"
 	"fovea/nn"
 	"fovea/nn/fit"
 )
@@ -20,8 +21,8 @@ type display interface {
 	notice(line string) // what takes long before the training begins: a download
 	begin(net *nn.Network, model string, facts []string) error
 	step(p fit.Progress)
-	epoch(line epochLine, epochs int) error
-	done(line doneLine, data string) error
+	epoch(line runs.Epoch, epochs int) error
+	done(line runs.Done, classes *testResult, data string) error
 	close() // whatever is written next begins on a line of its own
 }
 
@@ -101,10 +102,10 @@ func (d *textDisplay) describe(p fit.Progress) string {
 // state is where a training stands, what matters most first.
 func state(p fit.Progress) []string {
 	parts := []string{remaining(p), fmt.Sprintf("loss %.3f", p.Train.Loss)}
-	if accuracy := known(p.Train.Accuracy); accuracy != nil {
+	if accuracy := runs.Known(p.Train.Accuracy); accuracy != nil {
 		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100**accuracy))
 	}
-	return append(parts, fmt.Sprintf("%.0f images/s", perSecond(p.Train.Samples, p.Elapsed)), fmt.Sprintf("lr %.3g", p.Rate))
+	return append(parts, fmt.Sprintf("%.0f images/s", runs.PerSecond(p.Train.Samples, p.Elapsed)), fmt.Sprintf("lr %.3g", p.Rate))
 }
 
 // remaining is how long the rest of the epoch takes if it goes on as it did.
@@ -121,7 +122,7 @@ func (d *textDisplay) close() {
 	}
 }
 
-func (d *textDisplay) epoch(e epochLine, epochs int) error {
+func (d *textDisplay) epoch(e runs.Epoch, epochs int) error {
 	d.close()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Epoch %d/%d: %.1f s, %.0f images/s, lr %.3g, loss %.4f", e.Epoch, epochs, e.Seconds, e.ImagesPerS, e.Rate, e.TrainLoss)
@@ -141,7 +142,7 @@ func (d *textDisplay) epoch(e epochLine, epochs int) error {
 	return err
 }
 
-func (d *textDisplay) done(l doneLine, data string) error {
+func (d *textDisplay) done(l runs.Done, classes *testResult, data string) error {
 	d.close()
 	last := fmt.Sprintf("No test set in %s: nothing to measure at the end", data)
 	switch {
@@ -150,7 +151,7 @@ func (d *textDisplay) done(l doneLine, data string) error {
 	case l.TestLoss != nil:
 		last = fmt.Sprintf("Test loss: %.4f (%d samples)", *l.TestLoss, l.TestSamples)
 	}
-	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s%s%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, l.kept(), l.classes.text(), last)
+	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s%s%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, kept(l), classes.text(), last)
 	return err
 }
 
@@ -163,6 +164,8 @@ func (d *jsonDisplay) begin(_ *nn.Network, _ string, facts []string) error {
 	return err
 }
 func (d *jsonDisplay) step(fit.Progress)               {}
-func (d *jsonDisplay) epoch(e epochLine, _ int) error  { return json.NewEncoder(d.out).Encode(e) }
-func (d *jsonDisplay) done(l doneLine, _ string) error { return json.NewEncoder(d.out).Encode(l) }
-func (d *jsonDisplay) close()                          {}
+func (d *jsonDisplay) epoch(e runs.Epoch, _ int) error { return json.NewEncoder(d.out).Encode(e) }
+func (d *jsonDisplay) done(l runs.Done, _ *testResult, _ string) error {
+	return json.NewEncoder(d.out).Encode(l)
+}
+func (d *jsonDisplay) close() {}

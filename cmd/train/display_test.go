@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/cmd/internal/runs"
 	"fovea/nn/fit"
 )
 
@@ -79,9 +80,9 @@ func TestBar(t *testing.T) {
 			require.LessOrEqual(t, longest, max(80, row.width))
 
 			d.step(progress(12, 270, row.accuracy))
-			line := epochLine{Epoch: 12, Seconds: 135, Rate: 0.001, ImagesPerS: 12000, TrainLoss: 12.3, TrainAcc: known(row.accuracy)}
+			line := runs.Epoch{Epoch: 12, Seconds: 135, Rate: 0.001, ImagesPerS: 12000, TrainLoss: 12.3, TrainAcc: runs.Known(row.accuracy)}
 			require.NoError(t, d.epoch(line, 12))
-			require.NoError(t, d.done(doneLine{Run: "runs/x"}, "mnist"))
+			require.NoError(t, d.done(runs.Done{Run: "runs/x"}, nil, "mnist"))
 			finished, bar, _ = screen(out.String())
 			require.Empty(t, bar)
 			require.Len(t, finished, 3, "%q", finished)
@@ -122,13 +123,13 @@ func TestPlain(t *testing.T) {
 
 func TestLastLine(t *testing.T) {
 	accuracy, loss := 0.98765, 0.04321
-	for last, line := range map[string]doneLine{
+	for last, line := range map[string]runs.Done{
 		"Test accuracy: 98.77% (10000 samples, loss 0.0432)":      {TestAcc: &accuracy, TestLoss: &loss, TestSamples: 10000},
 		"Test loss: 0.0432 (10000 samples)":                       {TestLoss: &loss, TestSamples: 10000},
 		"No test set in npz:x.npz: nothing to measure at the end": {},
 	} {
 		var out bytes.Buffer
-		require.NoError(t, (&textDisplay{out: &out}).done(line, "npz:x.npz"))
+		require.NoError(t, (&textDisplay{out: &out}).done(line, nil, "npz:x.npz"))
 		require.Regexp(t, regexp.QuoteMeta(last)+"\n$", out.String())
 	}
 }

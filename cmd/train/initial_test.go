@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/nn/weights"
 )
 
@@ -17,7 +18,7 @@ func TestFineTuning(t *testing.T) {
 	dir, bars := t.TempDir(), programtest.BarsNPZ(t, 32, 8)
 	first := filepath.Join(dir, "first")
 	programtest.Succeed(t, train, short(bars, first, "--classes", "7")...)
-	trained := weightsOf(t, filepath.Join(first, weightsFile))
+	trained := weightsOf(t, filepath.Join(first, runs.WeightsFile))
 	for _, row := range []struct {
 		name  string
 		flags []string
@@ -30,11 +31,11 @@ func TestFineTuning(t *testing.T) {
 		{"two patterns", []string{"--weights-partial", "--freeze", "1.b*, 3.bias"}, []string{"Frozen: 2 of 4 parameters\n"}, []string{"1.bias"}},
 	} {
 		out := filepath.Join(dir, row.name)
-		r := programtest.Succeed(t, train, short(bars, out, append(row.flags, "--weights", filepath.Join(first, weightsFile))...)...)
+		r := programtest.Succeed(t, train, short(bars, out, append(row.flags, "--weights", filepath.Join(first, runs.WeightsFile))...)...)
 		for _, text := range row.shown {
 			require.Contains(t, r.Stdout, text, row.name)
 		}
-		after := weightsOf(t, filepath.Join(out, weightsFile))
+		after := weightsOf(t, filepath.Join(out, runs.WeightsFile))
 		for _, name := range []string{"1.weight", "1.bias"} {
 			require.Equal(t, slices.Contains(row.stay, name), slices.Equal(trained[name], after[name]), "%s: %s", row.name, name)
 		}
@@ -51,7 +52,7 @@ func TestWeightsOfPyTorch(t *testing.T) {
 	out, bars := filepath.Join(t.TempDir(), "run"), programtest.BarsNPZ(t, 16, 28)
 	r := programtest.Succeed(t, train, short(bars, out, "--model", "cnn-large", "--weights", path, "--freeze", "0,3,8,10")...)
 	require.Contains(t, r.Stdout, "Frozen: 8 of 10 parameters\n")
-	after := weightsOf(t, filepath.Join(out, weightsFile))
+	after := weightsOf(t, filepath.Join(out, runs.WeightsFile))
 	require.Len(t, after, 10)
 	for name, values := range after {
 		before, err := file.Floats(name)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/device/philox"
 	"fovea/nn/weights"
 )
@@ -72,7 +73,7 @@ func TestFolderOfPictures(t *testing.T) {
 	require.Greater(t, all[6]["test_accuracy"], 0.8)
 	require.Contains(t, r.Stderr, "passed over: "+filepath.Join(root, "train", "above", "06.jpg")+": not a picture, expected PNG, JPEG or GIF\n")
 	require.Contains(t, r.Stderr, "3 damaged pictures passed over since the last epoch")
-	card, err := weights.ReadCard(filepath.Join(out, weightsFile))
+	card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 	require.NoError(t, err)
 	require.Equal(t, []string{"above", "left"}, card.ClassNames)
 	require.Equal(t, 32, card.Resize)
@@ -82,7 +83,7 @@ func TestFolderOfPictures(t *testing.T) {
 	// The number of workers changes nothing.
 	again := filepath.Join(t.TempDir(), "again")
 	programtest.Succeed(t, train, append(args, "--out", again, "--on-bad-image", "skip", "--workers", "5")...)
-	require.Equal(t, fileOf(t, out, weightsFile), fileOf(t, again, weightsFile))
+	require.Equal(t, fileOf(t, out, runs.WeightsFile), fileOf(t, again, runs.WeightsFile))
 
 	failed := programtest.Run(train, append(args, "--out", filepath.Join(t.TempDir(), "x"))...)
 	require.Equal(t, 1, failed.Code)
@@ -118,5 +119,5 @@ func TestSplitOfPictures(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	r := programtest.Succeed(t, train, "--data", "folder:"+root, "--model", "mlp", "--epochs", "1", "--batch", "8", "--out", out)
 	require.Contains(t, r.Stdout, "36 samples to train on, 4 to validate")
-	require.Contains(t, string(fileOf(t, out, configFile)), "val-fraction: 0.1\n")
+	require.Contains(t, string(fileOf(t, out, runs.ConfigFile)), "val-fraction: 0.1\n")
 }

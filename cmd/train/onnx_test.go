@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/nn"
 	"fovea/nn/onnx"
 	"fovea/nn/weights"
@@ -36,7 +37,7 @@ func TestTrainsONNX(t *testing.T) {
 		r := programtest.Succeed(t, train, args...)
 		all := lines(t, r.Stdout)
 		require.Greater(t, all[len(all)-1]["test_accuracy"], 0.9, "%d classes", classes)
-		path := filepath.Join(out, weightsFile)
+		path := filepath.Join(out, runs.WeightsFile)
 		card, err := weights.ReadCard(path)
 		require.NoError(t, err)
 		require.Equal(t, file, card.Model)

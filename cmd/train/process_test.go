@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 )
 
 // What only a process has: exit codes, signals, limits.
@@ -57,14 +58,14 @@ func TestProcess(t *testing.T) {
 			}
 			p.signal(t, signal)
 			stderr := p.wait(t, 130)
-			require.Contains(t, stderr, "train: interrupted; the weights are in "+filepath.Join(out, weightsFile))
-			all := lines(t, string(fileOf(t, out, linesFile)))
+			require.Contains(t, stderr, "train: interrupted; the weights are in "+filepath.Join(out, runs.WeightsFile))
+			all := lines(t, string(fileOf(t, out, runs.LinesFile)))
 			steps := strconv.Itoa(int(all[len(all)-1]["step"].(float64)))
 			hidden, err := filepath.Glob(filepath.Join(out, ".*"))
 			require.NoError(t, err)
 			require.Empty(t, hidden)
 			programtest.Succeed(t, train, args(out+"2", "--max-steps", steps)...)
-			require.True(t, bytes.Equal(fileOf(t, out+"2", weightsFile), fileOf(t, out, weightsFile)), "interrupted after step %s", steps)
+			require.True(t, bytes.Equal(fileOf(t, out+"2", runs.WeightsFile), fileOf(t, out, runs.WeightsFile)), "interrupted after step %s", steps)
 		}
 	})
 
@@ -85,7 +86,7 @@ func TestProcess(t *testing.T) {
 		p.signal(t, os.Interrupt)
 		p.wait(t, 130)
 		require.Less(t, time.Since(sent), time.Second)
-		require.NoFileExists(t, filepath.Join(out, weightsFile))
+		require.NoFileExists(t, filepath.Join(out, runs.WeightsFile))
 	})
 
 	// A disk that fills up: here, a limit on the size of files.
@@ -100,7 +101,7 @@ func TestProcess(t *testing.T) {
 		entries, err := os.ReadDir(out)
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
-		require.Equal(t, configFile, entries[0].Name())
+		require.Equal(t, runs.ConfigFile, entries[0].Name())
 	})
 
 	t.Run("standard output full", func(t *testing.T) {

@@ -10,10 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
-	"fovea/device"
-	"fovea/nn"
-	"fovea/nn/fit"
-	"fovea/nn/zoo"
+	"fovea/cmd/internal/runs"
 )
 
 // Folders that cannot be made are refused before training. (Permissions are no test: root may do anything.)
@@ -23,9 +20,9 @@ func TestRunFolderRefusals(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
 	used := filepath.Join(dir, "used")
 	programtest.Succeed(t, train, short(npz, used)...)
-	before := fileOf(t, used, weightsFile)
+	before := fileOf(t, used, runs.WeightsFile)
 	curves := filepath.Join(dir, "curves")
-	require.NoError(t, os.MkdirAll(filepath.Join(curves, curvesFile), 0o777))
+	require.NoError(t, os.MkdirAll(filepath.Join(curves, runs.CurvesFile), 0o777))
 	for _, row := range []struct{ name, out, shown string }{
 		{"a file", file, "not a directory"},
 		{"below a file", filepath.Join(file, "run"), "not a directory"},
@@ -40,50 +37,7 @@ func TestRunFolderRefusals(t *testing.T) {
 			require.Empty(t, r.Stdout)
 		})
 	}
-	require.Equal(t, before, fileOf(t, used, weightsFile))
-}
-
-// Trainings that start in the same second get folders of their own.
-func TestDefaultRunFolder(t *testing.T) {
-	t.Chdir(t.TempDir())
-	seen := map[string]bool{}
-	for range 3 {
-		r, err := newRun("", "mlp")
-		require.NoError(t, err)
-		require.Regexp(t, `^runs/mlp-\d{8}-\d{6}(-[23])?$`, filepath.ToSlash(r.dir))
-		require.DirExists(t, r.dir)
-		require.False(t, seen[r.dir], r.dir)
-		seen[r.dir] = true
-	}
-	t.Chdir(t.TempDir())
-	require.NoError(t, os.WriteFile("runs", nil, 0o666))
-	_, err := newRun("", "mlp")
-	require.ErrorContains(t, err, "not a directory (--out names another)")
-}
-
-// Whichever file of a run cannot be written, the error names it and nothing half-written stays.
-func TestSaveFails(t *testing.T) {
-	dev, err := device.Open("cpu", device.Options{Threads: 1})
-	require.NoError(t, err)
-	model, err := zoo.Find("mlp")
-	require.NoError(t, err)
-	net, err := nn.Build(dev, model.New(2), []int{1, 2, 2}, 1)
-	require.NoError(t, err)
-	defer net.Release()
-	for _, name := range []string{weightsFile, linesFile, tableFile, curvesFile} {
-		t.Run(name, func(t *testing.T) {
-			r, err := newRun(filepath.Join(t.TempDir(), "run"), "mlp")
-			require.NoError(t, err)
-			blocked := r.path(name)
-			require.NoError(t, os.MkdirAll(filepath.Join(blocked, "in the way"), 0o777)) // a rename onto it fails
-			err = r.epoch(newEpochLine(fit.Epoch{Epoch: 1, Step: 3}), net, nil)
-			require.ErrorContains(t, err, blocked)
-			require.DirExists(t, blocked)
-			left, err := filepath.Glob(filepath.Join(r.dir, ".*"))
-			require.NoError(t, err)
-			require.Empty(t, left)
-		})
-	}
+	require.Equal(t, before, fileOf(t, used, runs.WeightsFile))
 }
 
 type brokenPipe struct{}

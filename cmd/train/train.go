@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/runs"
 	"fovea/data"
 	"fovea/device"
 	"fovea/device/philox"
@@ -68,12 +69,12 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer optimizer.Release()
-	folder, err := newRun(s.out, cli.ModelName(s.model))
+	folder, err := runs.New(s.out, cli.ModelName(s.model))
 	if err != nil {
 		return err
 	}
-	if err := writeConfig(folder.path(configFile), s.flags); err != nil {
-		return fmt.Errorf("%s: %w", folder.path(configFile), cli.Cause(err))
+	if err := writeConfig(folder.Path(runs.ConfigFile), s.flags); err != nil {
+		return fmt.Errorf("%s: %w", folder.Path(runs.ConfigFile), cli.Cause(err))
 	}
 	if err := show.begin(net, s.model, slices.Concat([]string{chosen, s.samples(training, validation, sets.Test)}, s.initial.lines, s.augment.lines())); err != nil {
 		return err
@@ -85,47 +86,48 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		OnStep: show.step,
 		OnEpoch: func(e fit.Epoch) error {
 			last = e
-			line := newEpochLine(e)
+			line := runs.NewEpoch(e)
 			line.BadImages = s.loading.bad.take(show.notice)
-			return errors.Join(folder.epoch(line, net, card), show.epoch(line, s.epochs))
+			return errors.Join(folder.Epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
 	s.course.apply(trainer)
 	if err := trainer.Run(ctx); err != nil {
 		return stopped(err, folder, net, card)
 	}
-	done := doneLine{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.dir}
+	done := runs.Done{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.Dir}
 	if best := trainer.Best; best != nil {
-		if err := folder.save(net, card); err != nil {
+		if err := folder.Save(net, card); err != nil {
 			return err
 		}
 		done.BestEpoch, done.BestValLoss, done.Early = best.Epoch, &best.Validation.Loss, last.Epoch < s.epochs && last.Epoch-best.Epoch >= s.course.patience
 	}
+	var classes *testResult
 	if sets.Test != nil {
 		var each func([]float64, []int32)
 		if outputs := net.Output[1]; sets.Test.Info().Targets == 0 && outputs <= maxConfusion {
-			done.classes = &testResult{fit.NewConfusion(outputs), sets.Test.Info().ClassNames}
-			each = done.classes.confusion.Add
+			classes = &testResult{fit.NewConfusion(outputs), sets.Test.Info().ClassNames}
+			each = classes.confusion.Add
 		}
 		m, err := fit.EvaluateEach(ctx, net, s.loading.set(sets.Test), s.batch, each)
 		if err != nil {
 			return fmt.Errorf("test set: %w", cli.Interrupted(ctx, err))
 		}
 		done.BadImages = s.loading.bad.take(show.notice)
-		done.TestAcc, done.TestLoss, done.TestSamples = known(m.Accuracy), &m.Loss, m.Samples
+		done.TestAcc, done.TestLoss, done.TestSamples = runs.Known(m.Accuracy), &m.Loss, m.Samples
 	}
-	if c := done.classes; c != nil {
+	if c := classes; c != nil {
 		if top := c.confusion.Top(5); len(c.confusion.Counts) > 5 {
 			done.TestTop5 = &top
 		}
-		if err := c.write(folder.path(matrixFile)); err != nil {
+		if err := c.write(folder.Path(runs.MatrixFile)); err != nil {
 			return err
 		}
 	}
 	done.Seconds = time.Since(begin).Seconds()
-	if err := folder.line(done); err != nil {
+	if err := folder.Line(done); err != nil {
 		return err
 	}
-	return show.done(done, s.course.measured(s.data))
+	return show.done(done, classes, s.course.measured(s.data))
 }
 
 // open opens the data set; samples of pictures are made as the network wants them.
@@ -175,15 +177,15 @@ func (s *settings) samples(training, validation, test data.Set) string {
 }
 
 // stopped keeps the weights of a training that an interrupt or a diverging loss has ended early.
-func stopped(err error, folder *run, net *nn.Network, card *weights.Card) error {
+func stopped(err error, folder *runs.Folder, net *nn.Network, card *weights.Card) error {
 	var diverged *fit.DivergedError
 	if !errors.Is(err, cli.ErrInterrupted) && !errors.As(err, &diverged) {
 		return err
 	}
-	if failed := folder.save(net, card); failed != nil {
+	if failed := folder.Save(net, card); failed != nil {
 		return errors.Join(err, failed)
 	}
-	return fmt.Errorf("%w; the weights are in %s", err, folder.path(weightsFile))
+	return fmt.Errorf("%w; the weights are in %s", err, folder.Path(runs.WeightsFile))
 }
 
 // chooseClasses settles the number of classes: the user's, the data's, or the network's; and checks all labels.

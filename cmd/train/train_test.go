@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fovea/cmd/internal/programtest"
+	"fovea/cmd/internal/runs"
 	"fovea/data"
 	"fovea/device"
 	"fovea/nn"
@@ -140,12 +141,12 @@ func TestRunFolder(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, []string{configFile, matrixFile, curvesFile, tableFile, linesFile, weightsFile}, names)
+	require.Equal(t, []string{runs.ConfigFile, runs.MatrixFile, runs.CurvesFile, runs.TableFile, runs.LinesFile, runs.WeightsFile}, names)
 
-	require.Equal(t, r.Stdout, string(fileOf(t, out, linesFile)), "the lines kept are the lines printed")
+	require.Equal(t, r.Stdout, string(fileOf(t, out, runs.LinesFile)), "the lines kept are the lines printed")
 	epochs := lines(t, r.Stdout)[:3]
 
-	table, err := csv.NewReader(bytes.NewReader(fileOf(t, out, tableFile))).ReadAll()
+	table, err := csv.NewReader(bytes.NewReader(fileOf(t, out, runs.TableFile))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, table, 4)
 	require.Equal(t, strings.Split("epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,images_per_second,seconds", ","), table[0])
@@ -157,7 +158,7 @@ func TestRunFolder(t *testing.T) {
 		}
 	}
 
-	picture, err := png.Decode(bytes.NewReader(fileOf(t, out, curvesFile)))
+	picture, err := png.Decode(bytes.NewReader(fileOf(t, out, runs.CurvesFile)))
 	require.NoError(t, err)
 	colours := map[string]int{}
 	for y := range picture.Bounds().Dy() {
@@ -169,10 +170,10 @@ func TestRunFolder(t *testing.T) {
 	require.Greater(t, colours["1f77b4"], 50, "the training's curve")
 	require.Greater(t, colours["d62728"], 50, "the validation's curve")
 
-	card, err := weights.ReadCard(filepath.Join(out, weightsFile))
+	card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 	require.NoError(t, err)
 	require.Equal(t, &weights.Card{Model: "mlp", Outputs: 4, Sample: []int{1, 8, 8}}, card)
-	require.Len(t, weightsOf(t, filepath.Join(out, weightsFile))["3.weight"], 4*784)
+	require.Len(t, weightsOf(t, filepath.Join(out, runs.WeightsFile))["3.weight"], 4*784)
 }
 
 // The same seed writes the same bytes, whatever the number of threads; another seed does not.
@@ -194,7 +195,7 @@ func TestDeterminism(t *testing.T) {
 		} {
 			out := filepath.Join(t.TempDir(), "run")
 			programtest.Succeed(t, train, short(npz, out, append(row.args, "--model", model, "--val-fraction", "0.1", "--device", "cpu")...)...)
-			bytes := fileOf(t, out, weightsFile)
+			bytes := fileOf(t, out, runs.WeightsFile)
 			if first == nil {
 				first = bytes
 			}
@@ -209,7 +210,7 @@ func TestReference(t *testing.T) {
 		r := programtest.Succeed(t, train, short(npz, filepath.Join(dir, dev), "--device", dev)...)
 		require.Contains(t, r.Stdout, "\nDevice: "+dev+" (")
 	}
-	cpu, reference := weightsOf(t, filepath.Join(dir, "cpu", weightsFile)), weightsOf(t, filepath.Join(dir, "reference", weightsFile))
+	cpu, reference := weightsOf(t, filepath.Join(dir, "cpu", runs.WeightsFile)), weightsOf(t, filepath.Join(dir, "reference", runs.WeightsFile))
 	for name := range cpu {
 		require.InDeltaSlice(t, reference[name], cpu[name], 1e-4, name)
 	}
@@ -217,11 +218,11 @@ func TestReference(t *testing.T) {
 
 func TestWeights(t *testing.T) {
 	npz, dir := programtest.BarsNPZ(t, 16, 8), t.TempDir()
-	path := filepath.Join(dir, "first", weightsFile)
+	path := filepath.Join(dir, "first", runs.WeightsFile)
 	programtest.Succeed(t, train, short(npz, filepath.Join(dir, "first"))...)
 	// A step of next to nothing leaves what it started from.
 	programtest.Succeed(t, train, short(npz, filepath.Join(dir, "second"), "--weights", path, "--seed", "5", "--max-steps", "1", "--optimizer", "sgd", "--lr", "1e-12")...)
-	first, second := weightsOf(t, path), weightsOf(t, filepath.Join(dir, "second", weightsFile))
+	first, second := weightsOf(t, path), weightsOf(t, filepath.Join(dir, "second", runs.WeightsFile))
 	for name := range first {
 		require.InDeltaSlice(t, first[name], second[name], 1e-7, name)
 	}
@@ -254,10 +255,10 @@ func TestRegression(t *testing.T) {
 	r := programtest.Succeed(t, train, args(out)...)
 	require.Regexp(t, `loss [\d.]+; validation loss [\d.]+\nRun folder: .*\nNo test set in npz:.*: nothing to measure at the end\n$`, r.Stdout)
 	require.NotContains(t, r.Stdout, "accuracy")
-	card, err := weights.ReadCard(filepath.Join(out, weightsFile))
+	card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 	require.NoError(t, err)
 	require.Equal(t, &weights.Card{Model: "mlp", Outputs: 2, Regression: true, Sample: []int{1, 8, 8}}, card)
-	_, err = png.Decode(bytes.NewReader(fileOf(t, out, curvesFile)))
+	_, err = png.Decode(bytes.NewReader(fileOf(t, out, runs.CurvesFile)))
 	require.NoError(t, err)
 
 	arrays = append(arrays, programtest.Array{Name: "x_test", Shape: []int{64, 1, 8, 8}, Values: x}, programtest.Array{Name: "y_test", Shape: []int{64, 2}, Values: y})
@@ -296,9 +297,9 @@ func TestDivergence(t *testing.T) {
 			r := programtest.Run(train, sgd(out, row.args...)...)
 			require.Equal(t, 1, r.Code)
 			require.Regexp(t, row.shown, r.Stderr)
-			require.Contains(t, r.Stderr, fmt.Sprintf("the weights are back to those after %d updates. A smaller learning rate often helps; the weights are in %s", row.kept, filepath.Join(out, weightsFile)))
+			require.Contains(t, r.Stderr, fmt.Sprintf("the weights are back to those after %d updates. A smaller learning rate often helps; the weights are in %s", row.kept, filepath.Join(out, runs.WeightsFile)))
 			require.NotContains(t, r.Stdout, "Test accuracy")
-			kept := weightsOf(t, filepath.Join(out, weightsFile))
+			kept := weightsOf(t, filepath.Join(out, runs.WeightsFile))
 			for name, values := range kept {
 				for i, v := range values {
 					require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%s element %d is %v", name, i, v)
@@ -306,11 +307,11 @@ func TestDivergence(t *testing.T) {
 			}
 			if row.kept > 0 {
 				programtest.Succeed(t, train, sgd(out+"2", append(row.args, "--max-steps", strconv.Itoa(row.kept))...)...)
-				require.Equal(t, fileOf(t, out+"2", weightsFile), fileOf(t, out, weightsFile))
-				require.Len(t, lines(t, string(fileOf(t, out, linesFile))), row.kept/8)
+				require.Equal(t, fileOf(t, out+"2", runs.WeightsFile), fileOf(t, out, runs.WeightsFile))
+				require.Len(t, lines(t, string(fileOf(t, out, runs.LinesFile))), row.kept/8)
 				return
 			}
-			card, err := weights.ReadCard(filepath.Join(out, weightsFile))
+			card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 			require.NoError(t, err)
 			require.Equal(t, network(t, card.Model, card.Outputs, 1, card.Sample, func(*nn.Network) {}), kept)
 		})
@@ -329,7 +330,7 @@ func TestDivergenceInValidation(t *testing.T) {
 	require.Equal(t, 1, r.Code)
 	require.Regexp(t, `the loss is (NaN|\+Inf|-Inf) on "npz:.*" after step 3 \(epoch 1\): layer 1 \(linear(_relu)?\) first gave`, r.Stderr)
 	require.Empty(t, r.Stdout)
-	require.NotEmpty(t, weightsOf(t, filepath.Join(out, weightsFile)))
+	require.NotEmpty(t, weightsOf(t, filepath.Join(out, runs.WeightsFile)))
 }
 
 func TestDivergenceInTest(t *testing.T) {
@@ -345,7 +346,7 @@ func TestDivergenceInTest(t *testing.T) {
 	require.Equal(t, 1, r.Code)
 	require.Regexp(t, `test set: the loss is .* on "npz:.*\(test\)": layer 1 \(linear(_relu)?\) first gave a value that is not finite\n$`, r.Stderr)
 	require.Len(t, lines(t, r.Stdout), 2, "both epochs, and no done")
-	require.NotEmpty(t, weightsOf(t, filepath.Join(out, weightsFile)))
+	require.NotEmpty(t, weightsOf(t, filepath.Join(out, runs.WeightsFile)))
 }
 
 // MNIST itself, where its files are at hand.
@@ -364,7 +365,7 @@ func TestMNIST(t *testing.T) {
 	all := lines(t, r.Stdout)
 	require.Greater(t, all[len(all)-1]["test_accuracy"], 0.88)
 	require.Contains(t, r.Stderr, "54000 samples to train on, 6000 to validate, 10000 to test; an epoch is 270 steps of 200")
-	card, err := weights.ReadCard(filepath.Join(out, weightsFile))
+	card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 	require.NoError(t, err)
 	sets, err := data.Open(t.Context(), "mnist", data.Options{Dir: dir})
 	require.NoError(t, err)

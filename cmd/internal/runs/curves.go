@@ -1,4 +1,4 @@
-package main
+package runs
 
 import (
 	"fmt"
@@ -21,14 +21,14 @@ var (
 )
 
 // drawCurves draws loss and accuracy of training and validation against epochs, side by side.
-func drawCurves(path string, epochs []epochLine) error {
-	loss, err := curves("Loss", epochs, func(e epochLine) (train, val *float64) { return &e.TrainLoss, e.ValLoss })
+func drawCurves(path string, epochs []Epoch) error {
+	loss, err := curves("Loss", epochs, func(e Epoch) (train, val *float64) { return &e.TrainLoss, e.ValLoss })
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	plots := []*plot.Plot{loss}
 	if len(epochs) > 0 && epochs[0].TrainAcc != nil {
-		accuracy, err := curves("Accuracy", epochs, func(e epochLine) (train, val *float64) { return e.TrainAcc, e.ValAcc })
+		accuracy, err := curves("Accuracy", epochs, func(e Epoch) (train, val *float64) { return e.TrainAcc, e.ValAcc })
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -51,7 +51,7 @@ func drawCurves(path string, epochs []epochLine) error {
 	return nil
 }
 
-func curves(title string, epochs []epochLine, of func(epochLine) (train, val *float64)) (*plot.Plot, error) {
+func curves(title string, epochs []Epoch, of func(Epoch) (train, val *float64)) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = title, "Epoch"
 	p.Legend.Top = true

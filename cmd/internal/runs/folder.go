@@ -1,0 +1,125 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"fovea/cmd/internal/cli"
+	"fovea/data/atomic"
+	"fovea/nn"
+	"fovea/nn/weights"
+)
+
+// Files of a run folder.
+const (
+	WeightsFile = cli.WeightsFile
+	ConfigFile  = "config.yaml"
+	LinesFile   = "metrics.jsonl"
+	TableFile   = "metrics.csv"
+	CurvesFile  = "curves.png"
+	MatrixFile  = "confusion.csv"
+)
+
+// Folder is the run folder of a training at work. Every file is replaced whole, so that a reader at any moment finds
+// complete ones.
+type Folder struct {
+	Dir string
+
+	lines  bytes.Buffer
+	epochs []Epoch
+}
+
+// New makes the folder, or says why it cannot be used. A dir of "" is one under runs with the network's name and the time.
+func New(dir, model string) (*Folder, error) {
+	if dir == "" {
+		return newDated(filepath.Join("runs", model+"-"+time.Now().Format("20060102-150405")))
+	}
+	for _, name := range []string{WeightsFile, ConfigFile, LinesFile, TableFile, CurvesFile, MatrixFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil, fmt.Errorf("--out %s: it holds a run already (%s is there), expected a new folder or one without", dir, name)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("--out %s: %w", dir, cli.Cause(err))
+	}
+	return &Folder{Dir: dir}, nil
+}
+
+// newDated makes a folder that nobody else has, though two trainings may start in the same second.
+func newDated(name string) (*Folder, error) {
+	err := os.MkdirAll(filepath.Dir(name), 0o777)
+	dir := name
+	for n := 2; err == nil; n++ {
+		if err = os.Mkdir(dir, 0o777); err == nil {
+			return &Folder{Dir: dir}, nil
+		}
+		if errors.Is(err, fs.ErrExist) {
+			dir, err = fmt.Sprintf("%s-%d", name, n), nil
+		}
+	}
+	return nil, fmt.Errorf("run folder %s: %w (--out names another)", dir, cli.Cause(err))
+}
+
+// Path is that of a file of the folder.
+func (r *Folder) Path(name string) string { return filepath.Join(r.Dir, name) }
+
+// Epoch keeps what an epoch brought: weights, measurements and curves.
+func (r *Folder) Epoch(line Epoch, net *nn.Network, card *weights.Card) error {
+	r.epochs = append(r.epochs, line)
+	if err := r.Save(net, card); err != nil {
+		return err
+	}
+	if err := r.Line(line); err != nil {
+		return err
+	}
+	if err := atomic.WriteFile(r.Path(TableFile), r.table); err != nil {
+		return fmt.Errorf("%s: %w", r.Path(TableFile), cli.Cause(err))
+	}
+	return drawCurves(r.Path(CurvesFile), r.epochs)
+}
+
+// Save keeps a network's weights.
+func (r *Folder) Save(net *nn.Network, card *weights.Card) error {
+	return weights.Save(r.Path(WeightsFile), net.State(), card)
+}
+
+// Line adds an Epoch or a Done to metrics.jsonl.
+func (r *Folder) Line(value any) error {
+	if err := json.NewEncoder(&r.lines).Encode(value); err != nil {
+		return err
+	}
+	err := atomic.WriteFile(r.Path(LinesFile), func(w io.Writer) error {
+		_, err := w.Write(r.lines.Bytes())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.Path(LinesFile), cli.Cause(err))
+	}
+	return nil
+}
+
+func (r *Folder) table(w io.Writer) error {
+	table := csv.NewWriter(w)
+	table.Write([]string{"epoch", "step", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "images_per_second", "seconds"})
+	text := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v, 'g', 8, 64)
+	}
+	for _, e := range r.epochs {
+		table.Write([]string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), text(&e.Rate), text(&e.TrainLoss), text(e.TrainAcc),
+			text(e.ValLoss), text(e.ValAcc), text(&e.ImagesPerS), text(&e.Seconds)})
+	}
+	table.Flush()
+	return table.Error()
+}
