@@ -237,7 +237,7 @@ func near(t *testing.T, name string, got, want []float64) float64 {
 		norm += v * v
 	}
 	relative := math.Sqrt(error / norm)
-	if !(relative < 1e-5) {
+	if !(relative < 3e-6) {
 		at := differs(got, want, 1e-4*math.Sqrt(norm/float64(len(want))))
 		t.Fatalf("%s: relative error %.3g; element %d is %v, expected %v", name, relative, at, got[at], want[at])
 	}

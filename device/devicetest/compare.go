@@ -11,7 +11,7 @@ import (
 
 // Tolerance is how far a result may be from the reference's. The zero value asks for a relative error in norm,
 // ||got - want|| / ||want||, of at most 1e-5 in float32: sums of some hundred products of normal numbers are about 1e-6
-// off, Winograd's F(4x4,3x3) up to 3e-6. A device that computes in float64 must be 1e5 times better.
+// off, Winograd's F(4x4,3x3) up to 1.4e-6. A device that computes in float64 must be 1e5 times better.
 // NaN and infinities must always be where the reference has them.
 type Tolerance struct {
 	Relative float64

@@ -4,37 +4,46 @@ package winograd
 
 type line [6]float32
 
+// The points of the method beside 0 and infinity are +-p and +-q; see the package's comment. g0, gp and gq are the first column
+// of G: by what the rows of B^T, as polynomials, are at their own points.
+const (
+	p, q       = 3. / 4, 3. / 2
+	both0      = p * p * q * q
+	both2      = p*p + q*q
+	g0, gp, gq = 1 / both0, 1 / (2 * p * p * (p*p - q*q)), 1 / (2 * q * q * (q*q - p*p))
+)
+
 // input is B^T.
 func (d *line) input() {
-	a, b := d[4]-4*d[2], d[3]-4*d[1]
-	c, e := d[4]-d[2], 2*(d[3]-d[1])
-	*d = line{4*d[0] - 5*d[2] + d[4], a + b, a - b, c + e, c - e, 4*d[1] - 5*d[3] + d[5]}
+	a, b := d[4]-q*q*d[2], p*(d[3]-q*q*d[1])
+	c, e := d[4]-p*p*d[2], q*(d[3]-p*p*d[1])
+	*d = line{both0*d[0] - both2*d[2] + d[4], a + b, a - b, c + e, c - e, both0*d[1] - both2*d[3] + d[5]}
 }
 
 // gradient is A.
 func (y *line) gradient() {
-	a, b := y[0]+y[2], y[1]+y[3]
-	c, e := y[0]+4*y[2], 2*(y[1]+4*y[3])
+	a, b := y[0]+p*p*y[2], p*(y[1]+p*p*y[3])
+	c, e := y[0]+q*q*y[2], q*(y[1]+q*q*y[3])
 	*y = line{y[0], a + b, a - b, c + e, c - e, y[3]}
 }
 
 // output is A^T.
 func (m *line) output() {
 	a, b, c, e := m[1]+m[2], m[3]+m[4], m[1]-m[2], m[3]-m[4]
-	*m = line{m[0] + a + b, c + 2*e, a + 4*b, c + 8*e + m[5]}
+	*m = line{m[0] + a + b, p*c + q*e, p*p*a + q*q*b, p*p*p*c + q*q*q*e + m[5]}
 }
 
 // weights is G.
 func (g *line) weights() {
-	a, b := -(g[0]+g[2])/6, -g[1]/6
-	c, e := g[0]/24+g[2]/6, g[1]/12
-	*g = line{g[0] / 4, a + b, a - b, c + e, c - e, g[2]}
+	a, b := gp*g[0]+gp*p*p*g[2], gp*p*g[1]
+	c, e := gq*g[0]+gq*q*q*g[2], gq*q*g[1]
+	*g = line{g0 * g[0], a + b, a - b, c + e, c - e, g[2]}
 }
 
 // weightsGradient is G^T.
 func (u *line) weightsGradient() {
-	a, b, c, e := u[1]+u[2], u[3]+u[4], u[2]-u[1], u[3]-u[4]
-	*u = line{u[0]/4 - a/6 + b/24, c/6 + e/12, (b-a)/6 + u[5]}
+	a, b, c, e := u[1]+u[2], u[3]+u[4], u[1]-u[2], u[3]-u[4]
+	*u = line{g0*u[0] + gp*a + gq*b, gp*p*c + gq*q*e, gp*p*p*a + gq*q*q*b + u[5]}
 }
 
 // both dimensions of a tile of rows x cols elements: the columns, then the rows.

@@ -19,31 +19,51 @@ func eachKernel(t *testing.T, test func(t *testing.T, k *Kernel)) {
 // matrix is in float64, row by row.
 type matrix [][]float64
 
-// The matrices of the paper.
-var (
-	matrixBT = matrix{
-		{4, 0, -5, 0, 1, 0},
-		{0, -4, -4, 1, 1, 0},
-		{0, 4, -4, -1, 1, 0},
-		{0, -2, -1, 2, 1, 0},
-		{0, 2, -1, -2, 1, 0},
-		{0, 4, 0, -5, 0, 1},
+// The matrices, made from the points: row i of G and column i of A^T have the powers of point i, row i of B^T is the
+// polynomial that is 0 at all other points, and G's rows are divided by what that is at point i. Infinity has the highest powers.
+var matrixBT, matrixG, matrixAT = toomCook(0, 0.75, -0.75, 1.5, -1.5)
+
+func toomCook(points ...float64) (inputs, windows, outputs matrix) {
+	n := len(points)
+	powers := func(v float64, count int) (row []float64) {
+		for k := range count {
+			row = append(row, math.Pow(v, float64(k)))
+		}
+		return row
 	}
-	matrixG = matrix{
-		{1. / 4, 0, 0},
-		{-1. / 6, -1. / 6, -1. / 6},
-		{-1. / 6, 1. / 6, -1. / 6},
-		{1. / 24, 1. / 12, 1. / 6},
-		{1. / 24, -1. / 12, 1. / 6},
-		{0, 0, 1},
+	without := func(skip int) []float64 { // the polynomial with all roots but one
+		c := []float64{1}
+		for i, root := range points {
+			if i == skip {
+				continue
+			}
+			c = append(c, 0)
+			for k := len(c) - 1; k >= 0; k-- {
+				c[k] *= -root
+				if k > 0 {
+					c[k] += c[k-1]
+				}
+			}
+		}
+		return append(c, make([]float64, n+1-len(c))...)
 	}
-	matrixAT = matrix{
-		{1, 1, 1, 1, 1, 0},
-		{0, 1, -1, 2, -2, 0},
-		{0, 1, 1, 4, 4, 0},
-		{0, 1, -1, 8, -8, 1},
+	var at matrix
+	for i, v := range points {
+		row := without(i)
+		inputs = append(inputs, row)
+		own := 0.0
+		for k, c := range row {
+			own += c * math.Pow(v, float64(k))
+		}
+		window := powers(v, 3)
+		for k := range window {
+			window[k] /= own
+		}
+		windows, at = append(windows, window), append(at, powers(v, 4))
 	}
-)
+	inputs, windows, at = append(inputs, without(n)), append(windows, []float64{0, 0, 1}), append(at, []float64{0, 0, 0, 1})
+	return inputs, windows, at.transposed()
+}
 
 func zeros(rows, cols int) matrix {
 	m := make(matrix, rows)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
@@ -23,7 +24,7 @@ import (
 // The coefficients of a tile lie a run-time stride apart: with the registers stride, 3*stride and 5*stride, each of the
 // six in a row of them is base plus index times 1, 2 or 4 (steps in blocked.go).
 func winogradKernels() {
-	factors := newFactors(4, 5, 2, 8, 1./4, -1./6, 1./6, 1./12, 1./24)
+	factors := newFactors(transformFactors()...)
 	zeros := zeroRow()
 	counting := countingUp()
 	for _, set := range []string{"AVX512", "AVX2"} {
@@ -42,7 +43,7 @@ type winograd struct {
 	set             string
 	v               vectors
 	table           factors
-	factor          map[float64]Op
+	factor          map[float32]Op
 	zeros, counting Mem
 }
 
@@ -82,21 +83,24 @@ func countingUp() Mem {
 
 // use readies some factors.
 func (w *winograd) use(values ...float64) {
-	w.factor = map[float64]Op{}
+	w.factor = map[float32]Op{}
 	for i, v := range w.table.values {
 		for _, wanted := range values {
 			if v != wanted {
 				continue
 			}
-			w.factor[v] = w.table.memory.Offset(32 * i)
+			w.factor[float32(v)] = w.table.memory.Offset(32 * i)
 			if w.set == "AVX512" {
 				r := ZMM()
-				VBROADCASTSS(w.factor[v], r)
-				w.factor[v] = r
+				VBROADCASTSS(w.factor[float32(v)], r)
+				w.factor[float32(v)] = r
 			}
 		}
 	}
 }
+
+// by is a factor ready for use. A product of factors may differ from what was readied in float64's last digit.
+func (w *winograd) by(f float64) Op { return w.factor[float32(f)] }
 
 // source is a vector in memory or a register.
 type source struct {
@@ -150,29 +154,29 @@ func (w *winograd) difference(a, b source) reg.VecVirtual {
 // times is s*f.
 func (w *winograd) times(s source, f float64) reg.VecVirtual {
 	r := w.v.register()
-	if c, is := w.factor[f].(reg.VecVirtual); is {
+	if c, is := w.by(f).(reg.VecVirtual); is {
 		VMULPS(s.op(), c, r)
 	} else {
-		VMULPS(w.factor[f], s.loaded(), r)
+		VMULPS(w.by(f), s.loaded(), r)
 	}
 	return r
 }
 
 // plus is r + s*f, minus is r - s*f, both in r.
 func (w *winograd) plus(r reg.VecVirtual, s source, f float64) reg.VecVirtual {
-	if c, is := w.factor[f].(reg.VecVirtual); is {
+	if c, is := w.by(f).(reg.VecVirtual); is {
 		VFMADD231PS(s.op(), c, r)
 	} else {
-		VFMADD231PS(w.factor[f], s.loaded(), r)
+		VFMADD231PS(w.by(f), s.loaded(), r)
 	}
 	return r
 }
 
 func (w *winograd) minus(r reg.VecVirtual, s source, f float64) reg.VecVirtual {
-	if c, is := w.factor[f].(reg.VecVirtual); is {
+	if c, is := w.by(f).(reg.VecVirtual); is {
 		VFNMADD231PS(s.op(), c, r)
 	} else {
-		VFNMADD231PS(w.factor[f], s.loaded(), r)
+		VFNMADD231PS(w.by(f), s.loaded(), r)
 	}
 	return r
 }
@@ -183,99 +187,122 @@ type step struct {
 	do   func(d []source) []reg.VecVirtual
 }
 
-// both is a+b and a-b, given a and b of one's own.
-func (w *winograd) both(a, b reg.VecVirtual) []reg.VecVirtual {
-	sum := w.v.register()
-	VADDPS(b, a, sum)
-	VSUBPS(b, a, a)
-	return []reg.VecVirtual{sum, a}
+// The points of the method, beside 0 and infinity, are +-p and +-q. With 1 and 2, which Lavin and Gray take, numbers of very
+// different size are added up; 3/4 and 3/2 halve the error (see package winograd) and cost no instruction more but in the output.
+const (
+	p, q       = 3. / 4, 3. / 2
+	both0      = p * p * q * q // of the row of 0: (x^2 - p^2)(x^2 - q^2)
+	both2      = p*p + q*q
+	g0, gp, gq = 1 / both0, 1 / (2 * p * p * (p*p - q*q)), 1 / (2 * q * q * (q*q - p*p)) // G's first column
+)
+
+// What the kernels multiply with.
+var (
+	pixelFactors  = []float64{p, q, p * p, q * q, both0, both2}
+	outputFactors = []float64{p, q, p * p, q * q, p * p * p, q * q * q}
+	windowFactors = []float64{g0, gp, gp * p, gp * p * p, gq, gq * q, gq * q * q}
+)
+
+// transformFactors are all of these, once.
+func transformFactors() []float64 {
+	all := slices.Concat(pixelFactors, outputFactors, windowFactors)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-// inputSteps is B^T:
+// inputSteps is B^T, a row for each point: the coefficients of the polynomial that is 0 at all other points.
 //
-//	4  0 -5  0  1  0
-//	0 -4 -4  1  1  0
-//	0  4 -4 -1  1  0
-//	0 -2 -1  2  1  0
-//	0  2 -1 -2  1  0
-//	0  4  0 -5  0  1
+//	p^2q^2    0     -(p^2+q^2)     0      1  0
+//	  0    -pq^2      -q^2         p      1  0
+//	  0     pq^2      -q^2        -p      1  0
+//	  0    -p^2q      -p^2         q      1  0
+//	  0     p^2q      -p^2        -q      1  0
+//	  0    p^2q^2      0      -(p^2+q^2)  0  1
 func (w *winograd) inputSteps() []step {
+	pair := func(d []source, at, other float64) []reg.VecVirtual {
+		return w.apart(w.minus(d[4].own(), d[2], other*other), w.minus(d[3].own(), d[1], other*other), at)
+	}
 	return []step{
-		{[]int{1, 2}, func(d []source) []reg.VecVirtual {
-			return w.both(w.minus(d[4].own(), d[2], 4), w.minus(d[3].own(), d[1], 4))
-		}},
-		{[]int{3, 4}, func(d []source) []reg.VecVirtual { return w.apart(w.difference(d[4], d[2]), w.difference(d[3], d[1])) }},
+		{[]int{1, 2}, func(d []source) []reg.VecVirtual { return pair(d, p, q) }},
+		{[]int{3, 4}, func(d []source) []reg.VecVirtual { return pair(d, q, p) }},
 		{[]int{0}, func(d []source) []reg.VecVirtual {
-			return []reg.VecVirtual{w.minus(w.plus(d[4].own(), d[0], 4), d[2], 5)}
+			return []reg.VecVirtual{w.minus(w.plus(d[4].own(), d[0], both0), d[2], both2)}
 		}},
 		{[]int{5}, func(d []source) []reg.VecVirtual {
-			return []reg.VecVirtual{w.minus(w.plus(d[5].own(), d[1], 4), d[3], 5)}
+			return []reg.VecVirtual{w.minus(w.plus(d[5].own(), d[1], both0), d[3], both2)}
 		}},
 	}
 }
 
-// apart is a+2b and a-2b.
-func (w *winograd) apart(a, b reg.VecVirtual) []reg.VecVirtual {
-	sum := w.plus(w.register(a).own(), w.register(b), 2)
-	return []reg.VecVirtual{sum, w.minus(a, w.register(b), 2)}
+// apart is a+b*f and a-b*f, given an a of one's own.
+func (w *winograd) apart(a, b reg.VecVirtual, f float64) []reg.VecVirtual {
+	sum := w.plus(w.register(a).own(), w.register(b), f)
+	return []reg.VecVirtual{sum, w.minus(a, w.register(b), f)}
 }
 
-// outputSteps is A^T:
+// outputSteps is A^T, and bias added to each number of the result, if it is not nil: a column for each point, of its powers.
 //
-//	1  1  1  1  1  0
-//	0  1 -1  2 -2  0
-//	0  1  1  4  4  0
-//	0  1 -1  8 -8  1
-func (w *winograd) outputSteps() []step {
+//	1   1    1    1    1   0
+//	0   p   -p    q   -q   0
+//	0  p^2  p^2  q^2  q^2  0
+//	0  p^3 -p^3  q^3 -q^3  1
+func (w *winograd) outputSteps(bias *source) []step {
+	weighted := func(a, b reg.VecVirtual, f, g float64) reg.VecVirtual { // f*a + g*b
+		if bias == nil {
+			return w.plus(w.times(w.register(a), f), w.register(b), g)
+		}
+		return w.plus(w.plus(bias.own(), w.register(a), f), w.register(b), g)
+	}
+	biased := func(m source) source {
+		if bias == nil {
+			return m
+		}
+		return w.register(w.sum(*bias, m))
+	}
 	return []step{
 		{[]int{0, 2}, func(m []source) []reg.VecVirtual {
 			a, b := w.sum(m[1], m[2]), w.sum(m[3], m[4])
-			first := w.sum(w.register(a), w.register(b))
-			VADDPS(m[0].op(), first, first)
-			return []reg.VecVirtual{first, w.plus(a, w.register(b), 4)}
+			first := w.sum(w.register(a), biased(m[0]))
+			VADDPS(b, first, first)
+			return []reg.VecVirtual{first, weighted(a, b, p*p, q*q)}
 		}},
 		{[]int{1, 3}, func(m []source) []reg.VecVirtual {
 			a, b := w.difference(m[1], m[2]), w.difference(m[3], m[4])
-			second := w.sum(w.register(a), m[5])
-			w.plus(second, w.register(b), 8)
-			return []reg.VecVirtual{w.plus(a, w.register(b), 2), second}
+			last := w.plus(biased(m[5]).own(), w.register(a), p*p*p)
+			return []reg.VecVirtual{weighted(a, b, p, q), w.plus(last, w.register(b), q*q*q)}
 		}},
 	}
 }
 
 // gradientSteps is A.
 func (w *winograd) gradientSteps() []step {
+	pair := func(y []source, at float64) []reg.VecVirtual {
+		return w.apart(w.plus(y[0].own(), y[2], at*at), w.plus(y[1].own(), y[3], at*at), at)
+	}
 	return []step{
-		{[]int{1, 2}, func(y []source) []reg.VecVirtual { return w.both(w.sum(y[0], y[2]), w.sum(y[1], y[3])) }},
-		{[]int{3, 4}, func(y []source) []reg.VecVirtual {
-			return w.apart(w.plus(y[0].own(), y[2], 4), w.plus(y[1].own(), y[3], 4))
-		}},
+		{[]int{1, 2}, func(y []source) []reg.VecVirtual { return pair(y, p) }},
+		{[]int{3, 4}, func(y []source) []reg.VecVirtual { return pair(y, q) }},
 		{[]int{0}, func(y []source) []reg.VecVirtual { return []reg.VecVirtual{y[0].loaded()} }},
 		{[]int{5}, func(y []source) []reg.VecVirtual { return []reg.VecVirtual{y[3].loaded()} }},
 	}
 }
 
-// weightsSteps is G:
+// weightsSteps is G: a row for each point, of its powers by what the point's row of B^T is there.
 //
-//	 1/4    0    0
-//	-1/6 -1/6 -1/6
-//	-1/6  1/6 -1/6
-//	1/24 1/12  1/6
-//	1/24 -1/12 1/6
-//	   0    0    1
+//	g0     0      0
+//	gp   gp p   gp p^2
+//	gp  -gp p   gp p^2
+//	gq   gq q   gq q^2
+//	gq  -gq q   gq q^2
+//	 0     0      1
 func (w *winograd) weightsSteps() []step {
+	pair := func(g []source, first, at float64) []reg.VecVirtual {
+		return w.apart(w.plus(w.times(g[0], first), g[2], first*at*at), g[1].loaded(), first*at)
+	}
 	return []step{
-		{[]int{1, 2}, func(g []source) []reg.VecVirtual {
-			a := w.times(w.register(w.sum(g[0], g[2])), -1./6)
-			sum := w.plus(w.register(a).own(), g[1], -1./6)
-			return []reg.VecVirtual{sum, w.minus(a, g[1], -1./6)}
-		}},
-		{[]int{3, 4}, func(g []source) []reg.VecVirtual {
-			a := w.plus(w.times(g[0], 1./24), g[2], 1./6)
-			sum := w.plus(w.register(a).own(), g[1], 1./12)
-			return []reg.VecVirtual{sum, w.minus(a, g[1], 1./12)}
-		}},
-		{[]int{0}, func(g []source) []reg.VecVirtual { return []reg.VecVirtual{w.times(g[0], 1./4)} }},
+		{[]int{1, 2}, func(g []source) []reg.VecVirtual { return pair(g, gp, p) }},
+		{[]int{3, 4}, func(g []source) []reg.VecVirtual { return pair(g, gq, q) }},
+		{[]int{0}, func(g []source) []reg.VecVirtual { return []reg.VecVirtual{w.times(g[0], g0)} }},
 		{[]int{5}, func(g []source) []reg.VecVirtual { return []reg.VecVirtual{g[2].loaded()} }},
 	}
 }
@@ -284,25 +311,23 @@ func (w *winograd) weightsSteps() []step {
 func (w *winograd) weightsGradientSteps() []step {
 	return []step{
 		{[]int{0}, func(u []source) []reg.VecVirtual {
-			r := w.plus(w.times(u[0], 1./4), w.register(w.sum(u[1], u[2])), -1./6)
-			return []reg.VecVirtual{w.plus(r, w.register(w.sum(u[3], u[4])), 1./24)}
+			r := w.plus(w.times(u[0], g0), w.register(w.sum(u[1], u[2])), gp)
+			return []reg.VecVirtual{w.plus(r, w.register(w.sum(u[3], u[4])), gq)}
 		}},
 		{[]int{1}, func(u []source) []reg.VecVirtual {
-			r := w.times(w.register(w.difference(u[2], u[1])), 1./6)
-			return []reg.VecVirtual{w.plus(r, w.register(w.difference(u[3], u[4])), 1./12)}
+			r := w.times(w.register(w.difference(u[1], u[2])), gp*p)
+			return []reg.VecVirtual{w.plus(r, w.register(w.difference(u[3], u[4])), gq*q)}
 		}},
 		{[]int{2}, func(u []source) []reg.VecVirtual {
-			r := w.sum(u[3], u[4])
-			VSUBPS(u[1].op(), r, r)
-			VSUBPS(u[2].op(), r, r)
-			return []reg.VecVirtual{w.plus(u[5].own(), w.register(r), 1./6)}
+			r := w.plus(u[5].own(), w.register(w.sum(u[1], u[2])), gp*p*p)
+			return []reg.VecVirtual{w.plus(r, w.register(w.sum(u[3], u[4])), gq*q*q)}
 		}},
 	}
 }
 
 // both dimensions: from is the element of row i and column j, of which there are cols; to gets those of the result.
-func (w *winograd) transform(steps []step, rows, cols int, from func(i, j int) source, to func(i, j int, r reg.VecVirtual)) {
-	for _, vertical := range steps {
+func (w *winograd) transform(first, second []step, rows, cols int, from func(i, j int) source, to func(i, j int, r reg.VecVirtual)) {
+	for _, vertical := range first {
 		lines := make([][]source, len(vertical.rows))
 		for j := range cols {
 			column := make([]source, rows)
@@ -314,7 +339,7 @@ func (w *winograd) transform(steps []step, rows, cols int, from func(i, j int) s
 			}
 		}
 		for k, i := range vertical.rows {
-			for _, horizontal := range steps {
+			for _, horizontal := range second {
 				for l, r := range horizontal.do(lines[k]) {
 					to(i, horizontal.rows[l], r)
 				}
@@ -381,11 +406,11 @@ func (w *winograd) toTiles(name string, size int, steps []step, what string) {
 	tiles, x := pointer("tiles"), pointer("x")
 	to := newCoefficients(pointer("v"), bytes("stride"))
 	row := newSteps(size, bytes("row"))
-	w.use(4, 5, 2)
+	w.use(pixelFactors...)
 	Label("tile")
 	w.parts(func(disp int) {
 		to.begin()
-		w.transform(steps, size, size, func(i, j int) source {
+		w.transform(steps, steps, size, size, func(i, j int) source {
 			m := row.at(i)
 			m.Base, m.Disp = x, 64*j+disp
 			return w.memory(m)
@@ -426,10 +451,10 @@ func (w *winograd) toTiles(name string, size int, steps []step, what string) {
 			KMOVW(Mem{Base: inside, Disp: 4 * (6 + j)}, masks[j])
 		}
 	}
-	w.use(4, 5, 2)
+	w.use(pixelFactors...)
 	w.parts(func(disp int) {
 		to.begin()
-		w.transform(steps, size, size, func(i, j int) source {
+		w.transform(steps, steps, size, size, func(i, j int) source {
 			m := Mem{Base: lines[i], Disp: 64*j + disp}
 			return source{w: w, op: func() Op {
 				r := w.v.register()
@@ -447,8 +472,7 @@ func (w *winograd) toTiles(name string, size int, steps []step, what string) {
 	RET()
 }
 
-// output writes A^T m A, plus a bias and perhaps another map, not below a floor. Column 1 of A^T is all ones, so the bias is
-// added to coefficient (1, 1) and is then in all 16 pixels.
+// output writes A^T m A, plus a bias and perhaps another map, not below a floor.
 func (w *winograd) output(name string, add bool) {
 	other, what := "", fmt.Sprintf("%s is A^T m A, for tiles of 16 channels whose coefficients i are m[i*stride+16*t]: 4x4 pixels from", name)
 	if add {
@@ -464,21 +488,13 @@ func (w *winograd) output(name string, add bool) {
 	if add {
 		residual = pointer("add")
 	}
-	w.use(4, 2, 8)
+	w.use(outputFactors...)
 	Label("tile")
 	w.parts(func(disp int) {
 		from.begin()
-		w.transform(w.outputSteps(), 6, 6, func(i, j int) source {
-			op := func() Op { return from.at(j, i, disp) }
-			if i != 1 || j != 1 {
-				return source{w: w, op: op}
-			}
-			return source{w: w, op: func() Op {
-				r := w.v.register()
-				VMOVUPS(op(), r)
-				VADDPS(Mem{Base: epilogue, Disp: disp}, r, r)
-				return r
-			}}
+		bias := w.memory(Mem{Base: epilogue, Disp: disp})
+		w.transform(w.outputSteps(nil), w.outputSteps(&bias), 6, 6, func(i, j int) source {
+			return source{w: w, op: func() Op { return from.at(j, i, disp) }}
 		}, func(i, j int, r reg.VecVirtual) {
 			m := row.at(j)
 			m.Disp = 64*i + disp
@@ -514,7 +530,7 @@ func (w *winograd) weights() {
 	count, from, lane, lanes := pointer("count"), pointer("w"), pointer("lane"), pointer("lanes")
 	to := newCoefficients(pointer("u"), bytes("stride"))
 	tap, next, step := bytes("tap"), bytes("next"), bytes("step")
-	w.use(1./4, -1./6, 1./6, 1./12, 1./24)
+	w.use(windowFactors...)
 	var some reg.OpmaskVirtual // AVX-512
 	mask := GP64()
 	if w.set == "AVX512" {
@@ -561,7 +577,7 @@ func (w *winograd) weights() {
 			}
 		}
 		to.begin()
-		w.transform(w.weightsSteps(), 3, 3, func(i, j int) source { return taps[3*i+j] },
+		w.transform(w.weightsSteps(), w.weightsSteps(), 3, 3, func(i, j int) source { return taps[3*i+j] },
 			func(i, j int, r reg.VecVirtual) { VMOVUPS(r, to.at(i, j, disp)) })
 	})
 	ADDQ(step, to.base)
@@ -582,11 +598,11 @@ func (w *winograd) weightsGradient() {
 	count, dw := pointer("count"), pointer("dw")
 	from := newCoefficients(pointer("u"), bytes("stride"))
 	step := bytes("step")
-	w.use(1./4, -1./6, 1./6, 1./12, 1./24)
+	w.use(windowFactors...)
 	Label("window")
 	w.parts(func(disp int) {
 		from.begin()
-		w.transform(w.weightsGradientSteps(), 6, 6, func(i, j int) source {
+		w.transform(w.weightsGradientSteps(), w.weightsGradientSteps(), 6, 6, func(i, j int) source {
 			return source{w: w, op: func() Op { return from.at(j, i, disp) }}
 		}, func(i, j int, r reg.VecVirtual) { VMOVUPS(r, Mem{Base: dw, Disp: 64*(3*j+i) + disp}) })
 	})
