@@ -87,6 +87,8 @@ func TestWrongShapes(t *testing.T) {
 			"labels are (3), expected (2) for logits (2, 3)"},
 		{"cross_entropy", [][]int{{2, 3, 2, 2}}, func(in []value) value { return autograd.CrossEntropy(in[0], in[0].Tape().Labels([]int32{0, 1})) },
 			"labels are (2), expected (2, 2, 2) for logits (2, 3, 2, 2)"},
+		{"soft_cross_entropy", [][]int{{2, 3}, {2, 4}}, two(autograd.SoftCrossEntropy), "operands (2, 3) and (2, 4) differ"},
+		{"softmax", [][]int{{3}, {3}}, two(autograd.SoftCrossEntropy), "input (3), expected [N, classes, ...]"},
 		{"squared_error", [][]int{{2, 3}, {2}}, two(autograd.SquaredError), "operands (2, 3) and (2) differ"},
 		{"logistic", [][]int{{2, 1}, {2}}, two(autograd.Logistic), "operands (2, 1) and (2) differ"},
 		{"hinge", [][]int{{2, 1}, {2, 2}}, two(autograd.Hinge), "operands (2, 1) and (2, 2) differ"},
@@ -128,7 +130,7 @@ func TestWrongShapes(t *testing.T) {
 	})
 	for _, op := range []string{"conv2d", "conv_transpose2d", "rotate180", "max_pool2d", "min_pool2d", "avg_pool2d", "linear", "matmul",
 		"batch_norm", "lrn", "contrast_norm", "maxout", "softmax", "add", "sub", "mul", "div", "sum", "mean", "reshape", "concat", "slice",
-		"pad", "upsample", "cross_entropy", "squared_error", "logistic", "hinge"} {
+		"pad", "upsample", "cross_entropy", "soft_cross_entropy", "squared_error", "logistic", "hinge"} {
 		require.True(t, covered[op], "no row for %s", op)
 	}
 }
@@ -140,6 +142,10 @@ func TestNothingToAverage(t *testing.T) {
 		none := autograd.Slice(tape.Input(ramp(2, 3)), []int{0, 0}, []int{0, 3})
 		autograd.SquaredError(none, none)
 		require.EqualError(t, tape.Err(), "squared_error: wrong shape: no samples: the mean of nothing is undefined")
+		tape.Reset()
+		none = autograd.Slice(tape.Input(ramp(2, 3)), []int{0, 0}, []int{0, 3})
+		autograd.SoftCrossEntropy(none, none)
+		require.EqualError(t, tape.Err(), "soft_cross_entropy: wrong shape: no samples: the mean of nothing is undefined")
 		tape.Reset()
 		none = autograd.Slice(tape.Input(ramp(2, 3)), []int{0, 0}, []int{0, 3})
 		autograd.CrossEntropy(none, tape.Labels(nil))

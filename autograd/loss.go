@@ -43,6 +43,57 @@ func (t *Tape) checkLabels(op string, x, labels *Value) {
 	}
 }
 
+// SoftCrossEntropy is the mean over samples (and places) of -sum_k target_k log softmax(x)_k: logits x [N, classes, ...] and
+// targets of the same shape, which need not add up to 1. No gradient flows to the targets.
+func SoftCrossEntropy(x, target *Value) *Value {
+	const op = "soft_cross_entropy"
+	t := begin(op, x, target).floats(op, x, target)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	if err := device.CheckSoftmax(x.Shape()); err != nil {
+		return t.Fail(err)
+	}
+	if err := device.SameShape(op, x.Shape(), target.Shape()); err != nil {
+		return t.Fail(err)
+	}
+	if x.data.Size() == 0 {
+		return t.Fail(fmt.Errorf("%s: %w: no samples: the mean of nothing is undefined", op, device.ErrShape))
+	}
+	logarithms := t.temporary(op, x.Shape())
+	one := make(tensor.Shape, len(x.Shape()))
+	for i := range one {
+		one[i] = 1
+	}
+	share := -float64(x.Shape()[1]) / float64(x.data.Size())
+	y := t.apply(operation{name: op, operands: []*Value{x}, shape: one, precise: true, saved: []*device.Tensor{logarithms},
+		forward: func(y *device.Tensor) error {
+			products, err := t.dev.New(x.Shape(), t.dev.Float())
+			if err != nil {
+				return err
+			}
+			defer products.Release()
+			return firstError(
+				t.dev.Softmax(logarithms, x.data, true),
+				t.dev.Binary(products, logarithms, target.data, device.Mul),
+				t.dev.ReduceSum(y, products, share))
+		},
+		backward: func(dy *device.Tensor) error {
+			return t.give(x, func(dx *device.Tensor) error {
+				slope, err := t.dev.New(x.Shape(), t.dev.Float())
+				if err != nil {
+					return err
+				}
+				defer slope.Release()
+				return firstError(
+					t.dev.Binary(slope, target.data, dy, device.Mul),
+					t.dev.Scale(slope, slope, share, 0),
+					t.dev.SoftmaxBackward(dx, slope, logarithms, true))
+			})
+		}})
+	return Reshape(y)
+}
+
 // ElementLoss is the mean over all elements of a loss of prediction x and target y, which have the same shape.
 // No gradient flows to the target.
 func ElementLoss(x, y *Value, kind device.ElementLossKind) *Value {

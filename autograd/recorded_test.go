@@ -164,10 +164,11 @@ var operations = map[string]func(*bench, attrs) *autograd.Value{
 	"upsample_bilinear": func(b *bench, a attrs) *autograd.Value {
 		return autograd.Upsample(b.in[0], a.pair("size"), device.UpsampleSpec{Bilinear: true, AlignCorners: a.truth("align_corners")})
 	},
-	"cross_entropy": func(b *bench, _ attrs) *autograd.Value { return autograd.CrossEntropy(b.in[0], b.labels) },
-	"logistic":      func(b *bench, _ attrs) *autograd.Value { return autograd.Logistic(b.in[0], b.in[1]) },
-	"hinge":         func(b *bench, _ attrs) *autograd.Value { return autograd.Hinge(b.in[0], b.in[1]) },
-	"squared_error": func(b *bench, _ attrs) *autograd.Value { return autograd.SquaredError(b.in[0], b.in[1]) },
+	"cross_entropy":      func(b *bench, _ attrs) *autograd.Value { return autograd.CrossEntropy(b.in[0], b.labels) },
+	"soft_cross_entropy": func(b *bench, _ attrs) *autograd.Value { return autograd.SoftCrossEntropy(b.in[0], b.in[1]) },
+	"logistic":           func(b *bench, _ attrs) *autograd.Value { return autograd.Logistic(b.in[0], b.in[1]) },
+	"hinge":              func(b *bench, _ attrs) *autograd.Value { return autograd.Hinge(b.in[0], b.in[1]) },
+	"squared_error":      func(b *bench, _ attrs) *autograd.Value { return autograd.SquaredError(b.in[0], b.in[1]) },
 }
 
 // recordings reads the committed files.

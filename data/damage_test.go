@@ -111,7 +111,7 @@ func TestDamagedPictureFiles(t *testing.T) {
 				continue // as TestPicturesThatAreNone has it; slow
 			}
 			d := new(decoder)
-			used := allocated(func() { err = d.decode(bad, x, sample, Centred{40}, nil) })
+			used := allocated(func() { err = d.decode(bad, maxPixels, x, sample, Centred{40}, nil) })
 			most := uint64(64*head.Width*head.Height) + 2*uint64(len(bad)) + 2<<20
 			require.LessOrEqual(t, used, most, "%s, damage %d: %d x %d; %v", file, n, head.Width, head.Height, err)
 			if n%3 == 0 {
@@ -140,7 +140,7 @@ func FuzzPicture(f *testing.F) {
 			return
 		}
 		x := make([]float32, 3*8*9)
-		if new(decoder).decode(content, x, tensor.Shape{3, 8, 9}, Resized{0.08, 1}, philox.NewSource(philox.Stream{Seed: seed})) != nil {
+		if new(decoder).decode(content, maxPixels, x, tensor.Shape{3, 8, 9}, Resized{0.08, 1}, philox.NewSource(philox.Stream{Seed: seed})) != nil {
 			return
 		}
 		for i, v := range x {

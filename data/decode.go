@@ -77,6 +77,20 @@ func ReadPicture(path string, x []float32, sample tensor.Shape, crop Crop, rando
 	return pictureError(path, d.read(path, x, sample, crop, random))
 }
 
+// DecodePicture is [ReadPicture] of a file's content, which may be of at most that many pixels; name stands in errors.
+func DecodePicture(name string, content []byte, pixels int, x []float32, sample tensor.Shape, crop Crop) error {
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	defer d.forget()
+	return pictureError(name, d.decode(content, min(pixels, maxPixels), x, sample, crop, nil))
+}
+
+// PictureSize is how many pixels a picture has by its header, which is what decoding it takes memory for; name stands in errors.
+func PictureSize(name string, content []byte) (pixels int, err error) {
+	head, err := readHead(bytes.NewReader(content))
+	return head.Width * head.Height, pictureError(name, err)
+}
+
 func (d *decoder) read(path string, x []float32, sample tensor.Shape, crop Crop, random *philox.Source) error {
 	f, size, err := openRegular(path)
 	if err != nil {
@@ -92,7 +106,7 @@ func (d *decoder) read(path string, x []float32, sample tensor.Shape, crop Crop,
 		return err
 	}
 	defer d.forget()
-	return d.decode(d.content.Bytes(), x, sample, crop, random)
+	return d.decode(d.content.Bytes(), maxPixels, x, sample, crop, random)
 }
 
 // forget lets memory go that an unusual picture took.
@@ -108,12 +122,12 @@ func (d *decoder) forget() {
 	}
 }
 
-func (d *decoder) decode(content []byte, x []float32, sample tensor.Shape, crop Crop, random *philox.Source) error {
+func (d *decoder) decode(content []byte, pixels int, x []float32, sample tensor.Shape, crop Crop, random *philox.Source) error {
 	size := image.Config{}
 	var window raster.Window
 	if err := d.jpeg.Header(content); err == nil {
 		size.Width, size.Height = d.jpeg.Width, d.jpeg.Height
-		if err := checkPixels(size); err != nil {
+		if err := checkPixels(size, pixels); err != nil {
 			return err
 		}
 		window = crop.window(size.Width, size.Height, sample[2], sample[1], random)
@@ -124,6 +138,9 @@ func (d *decoder) decode(content []byte, x []float32, sample tensor.Shape, crop 
 	}
 	// Other formats; and a JPEG that is damaged, or seems so: image/jpeg has the last word.
 	head, err := readHead(bytes.NewReader(content))
+	if err == nil {
+		err = checkPixels(head, pixels)
+	}
 	if err != nil {
 		return err
 	}
@@ -151,12 +168,12 @@ func readHead(r io.Reader) (image.Config, error) {
 	if err != nil {
 		return head, fmt.Errorf("damaged picture: %w", err)
 	}
-	return head, checkPixels(head)
+	return head, checkPixels(head, maxPixels)
 }
 
-func checkPixels(head image.Config) error {
-	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
-		return fmt.Errorf("a picture of %d x %d, expected 1 to %d pixels", head.Width, head.Height, maxPixels)
+func checkPixels(head image.Config, most int) error {
+	if head.Width < 1 || head.Height < 1 || head.Width > most/head.Height {
+		return fmt.Errorf("a picture of %d x %d, expected 1 to %d pixels", head.Width, head.Height, most)
 	}
 	return nil
 }

@@ -126,10 +126,46 @@ func TestPicturesThatAreNone(t *testing.T) {
 			require.EqualError(t, err, path+": "+row.want, "%v", crop)
 			var bad *PictureError
 			require.ErrorAs(t, err, &bad)
+			if strings.Contains(row.want, "not a picture") || strings.HasPrefix(row.want, "a picture of") {
+				_, err := PictureSize("it", row.content)
+				require.EqualError(t, err, "it: "+row.want)
+			}
+			require.EqualError(t, DecodePicture("it", row.content, 1<<30, make([]float32, 3*32*32), tensor.Shape{3, 32, 32}, crop), "it: "+row.want, "%v", crop)
 		}
 	}
 	for path, want := range map[string]string{"testdata/pictures/none.jpg": "no such file or directory", "testdata/pictures": "pictures: not a regular file, expected a picture"} {
 		require.ErrorContains(t, ReadPicture(path, make([]float32, 3), tensor.Shape{3, 1, 1}, Stretched{}, nil), want)
+	}
+}
+
+// A picture in memory is that of the file, unless it is larger than the caller wants.
+func TestDecodePicture(t *testing.T) {
+	sample := tensor.Shape{3, 16, 16}
+	for _, row := range []struct {
+		file   string
+		pixels int
+		want   string // the error
+	}{
+		{"420.jpg", 107 * 85, ""},
+		{"420.jpg", 107*85 - 1, "it: a picture of 107 x 85, expected 1 to 9094 pixels"},
+		{"plain.png", 70 * 61, ""},
+		{"plain.png", 70*61 - 1, "it: a picture of 70 x 61, expected 1 to 4269 pixels"},
+	} {
+		path := filepath.Join("testdata/pictures", row.file)
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		got, want := make([]float32, 768), make([]float32, 768)
+		pixels, err := PictureSize("it", content)
+		require.NoError(t, err)
+		require.InDelta(t, pixels, row.pixels, 1)
+		err = DecodePicture("it", content, row.pixels, got, sample, Centred{20})
+		if row.want != "" {
+			require.EqualError(t, err, row.want)
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, ReadPicture(path, want, sample, Centred{20}, nil))
+		require.Equal(t, want, got, row.file)
 	}
 }
 

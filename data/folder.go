@@ -105,8 +105,8 @@ type walker struct {
 // maxDepth bounds folders within folders: links may lead in a circle.
 const maxDepth = 16
 
-// isPicture goes by a file's name alone; what it holds decides when it is read.
-func isPicture(name string) bool {
+// IsPicture goes by a file's name alone; what it holds decides when it is read.
+func IsPicture(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".jpg", ".jpeg", ".png", ".gif":
 		return true
@@ -196,7 +196,7 @@ func (w *walker) walk(files []string, dir, name string, depth int) ([]string, er
 			if files, err = w.walk(files, dir, path, depth+1); err != nil {
 				return nil, err
 			}
-		case isPicture(e.Name()):
+		case IsPicture(e.Name()):
 			files = append(files, path)
 		default:
 			w.ignored++

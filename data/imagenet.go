@@ -95,7 +95,7 @@ func (w *walker) imageNetVal(info Info, root, dir string) (*pictures, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if isPicture(e.Name()) {
+		if IsPicture(e.Name()) {
 			set.files = append(set.files, e.Name())
 		}
 	}

@@ -163,6 +163,18 @@ func ReadNpy(path string) (*tensor.Dense, error) {
 	return d, nil
 }
 
+// DecodeNpy is [ReadNpy] of a file's content; name stands in errors.
+func DecodeNpy(name string, content []byte) (*tensor.Dense, error) {
+	d, err := readNpy(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		return nil, fmt.Errorf("npy %q: %w", name, err)
+	}
+	return d, nil
+}
+
+// IsNpy says whether content begins as an npy array does.
+func IsNpy(content []byte) bool { return bytes.HasPrefix(content, npy.Magic[:]) }
+
 func readNpyFile(path string) (*tensor.Dense, error) {
 	f, size, err := openRegular(path)
 	if err != nil {

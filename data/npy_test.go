@@ -57,7 +57,16 @@ func TestReadNpyOfNumPy(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, d.Shape().Eq(c.shape), "%s: %v", c.file, d.Shape())
 		require.Equal(t, c.want, d.Data(), c.file)
+		content, err := os.ReadFile("testdata/" + c.file + ".npy")
+		require.NoError(t, err)
+		require.True(t, IsNpy(content), c.file)
+		same, err := DecodeNpy(c.file, content)
+		require.NoError(t, err)
+		require.Equal(t, d, same, c.file)
+		_, err = DecodeNpy("it", content[:len(content)-1])
+		require.ErrorContains(t, err, `npy "it": shape`, c.file)
 	}
+	require.False(t, IsNpy([]byte("\x93NUMP")))
 	for file, want := range map[string]string{
 		"fortran":    "array in Fortran order, expected C order (np.ascontiguousarray)",
 		"bigendian":  `element type: expected float32 (<f4) or float64 (<f8) or int64 (<i8), found ">f4"`,

@@ -83,6 +83,17 @@ func original(set Set, i int) int {
 // stream puts first; without, the last ones in file order. Both parts are in file order. Fraction 0 gives set itself and
 // a nil held. It is an error if fraction is outside [0, 1), or so small or large that one part would be empty.
 func Split(set Set, fraction float64, stream philox.Stream, shuffle bool) (train, held Set, err error) {
+	return split(set, fraction, func() ([]class, error) { return together("split", set, stream, shuffle) }, shuffle)
+}
+
+// SplitStratified is Split that holds the same share of each class out. As many are held out in all as by Split: of a class,
+// its share rounded down, or up where more is lost than of other classes (the method of largest remainders). It is an error
+// if the set has no labels, or if a class is so small that one part would have none of it.
+func SplitStratified(set Set, fraction float64, stream philox.Stream, shuffle bool) (train, held Set, err error) {
+	return split(set, fraction, func() ([]class, error) { return byClass("split", set, stream, shuffle) }, shuffle)
+}
+
+func split(set Set, fraction float64, classes func() ([]class, error), shuffle bool) (train, held Set, err error) {
 	if set == nil {
 		return nil, nil, errors.New("split: no data set")
 	}
@@ -101,19 +112,40 @@ func Split(set Set, fraction float64, stream philox.Stream, shuffle bool) (train
 		return nil, nil, fmt.Errorf("split of %q: fraction %v of %d samples holds none out, expected 0 or at least %v",
 			set.Info().Name, fraction, n, 0.5/float64(n))
 	}
-	if shuffle && n > math.MaxUint32 {
-		return nil, nil, fmt.Errorf("split of %q: %d samples, expected at most %d to shuffle", set.Info().Name, n, uint32(math.MaxUint32))
+	groups, err := classes()
+	if err != nil {
+		return nil, nil, err
 	}
-	var order []int
-	if shuffle {
-		order = philox.NewSource(stream).Perm(n)
-	} else {
-		for i := range n {
-			order = append(order, (i+n-count)%n)
+	out := make([]bool, n)
+	for i, share := range shares(groups, count, n) {
+		c := groups[i]
+		switch share {
+		case 0:
+			return nil, nil, fmt.Errorf("split of %q: fraction %v holds none of the %d samples of %s out, expected more of them or a larger fraction",
+				set.Info().Name, fraction, len(c.samples), c)
+		case len(c.samples):
+			return nil, nil, fmt.Errorf("split of %q: fraction %v leaves none of the %d samples of %s to train on, expected more of them or a smaller fraction",
+				set.Info().Name, fraction, len(c.samples), c)
+		}
+		chosen := c.samples[:share]
+		if !shuffle {
+			chosen = c.samples[len(c.samples)-share:]
+		}
+		for _, sample := range chosen {
+			out[sample] = true
 		}
 	}
-	out, in := order[:count], order[count:]
-	slices.Sort(out)
-	slices.Sort(in)
-	return &Subset{of: set, indices: in}, &Subset{of: set, indices: out}, nil
+	in := func(held bool) Set { return where(set, func(i int) bool { return out[i] == held }) }
+	return in(false), in(true), nil
+}
+
+// where is the subset of the samples for which wanted holds, in file order.
+func where(set Set, wanted func(i int) bool) *Subset {
+	s := &Subset{of: set}
+	for i := range set.Len() {
+		if wanted(i) {
+			s.indices = append(s.indices, i)
+		}
+	}
+	return s
 }

@@ -479,6 +479,9 @@ def record_losses(r):
         shape = draw("", x).shape
         labels = integers(f"cross_entropy/{case}/labels", (shape[0], *shape[2:]), shape[1])
         r.case("cross_entropy", case, F.cross_entropy, {"x": x}, labels=labels)
+    for case, shape, scale in (("vector", (5, 4), 1), ("batch1", (1, 6), 1), ("image", (2, 4, 3, 5), 1), ("large", (5, 4), 100)):
+        r.case("soft_cross_entropy", case, F.cross_entropy, {"x": normal(*shape, scale=scale), "target": lambda rng: rng.random(shape)},
+               no_grad=["target"])
 
     def hinge(x, y):
         return (1 - x * y).clamp(min=0).mean()

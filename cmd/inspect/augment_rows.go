@@ -7,6 +7,7 @@ import (
 	"image"
 
 	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/network"
 	"fovea/data"
 	"fovea/data/augment"
 )
@@ -117,19 +118,6 @@ func mixCaption(info data.Info, b *data.Batch, i int) [2]string {
 
 // picture makes a picture of sample i of a batch, with the set's mean and deviation put back.
 func picture(info data.Info, b *data.Batch, i int) image.Image {
-	c, h, w := info.Sample[0], info.Sample[1], info.Sample[2]
-	x := b.X.Data().([]float32)[i*c*h*w : (i+1)*c*h*w]
-	m := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for at := range h * w {
-		for k := range 3 {
-			from := min(k, c-1)
-			v := x[from*h*w+at]
-			if len(info.Mean) > 0 {
-				v = v*info.Deviation[from] + info.Mean[from]
-			}
-			m.Pix[4*at+k] = uint8(255*min(max(v, 0), 1) + 0.5)
-		}
-		m.Pix[4*at+3] = 255
-	}
-	return m
+	size := info.Sample.TotalSize()
+	return network.Picture(info, b.X.Data().([]float32)[i*size:(i+1)*size])
 }

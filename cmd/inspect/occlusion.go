@@ -147,7 +147,7 @@ func (s *occlusionSettings) slide(ctx context.Context, tops, lefts []int, k int)
 			one := x[i*size : (i+1)*size]
 			copy(one, s.seen)
 			s.hide(one, tops[(at+i)/len(lefts)], lefts[(at+i)%len(lefts)])
-			s.pictures.Prepare(one)
+			s.preparation.Apply(one)
 		}
 		outputs, err := s.compute(x[:n*size])
 		if err != nil {

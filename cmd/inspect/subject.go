@@ -25,13 +25,13 @@ type subject struct {
 	choice network.Choice
 	device cli.Device
 
-	net      *nn.Network
-	card     *weights.Card
-	file     string
-	pictures *network.Pictures
-	seen     []float32 // of the picture, what the network sees: values of 0 to 1
-	sample   []float32 // that as the network takes it
-	chosen   string    // the line about the device
+	net         *nn.Network
+	card        *weights.Card
+	file        string
+	preparation *network.Preparation
+	seen        []float32 // of the picture, what the network sees: values of 0 to 1
+	sample      []float32 // that as the network takes it
+	chosen      string    // the line about the device
 }
 
 // declare makes the flags of the network.
@@ -80,16 +80,16 @@ func (s *subject) open(file string) (err error) {
 }
 
 func (s *subject) look(file string) (err error) {
-	if s.pictures, err = network.OpenPictures([]string{file}, s.card); err != nil {
-		return err
+	if s.preparation, err = network.NewPreparation(s.card); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	s.file = file
 	s.seen = make([]float32, s.card.Sample.TotalSize())
-	if err := s.pictures.Cut(0, s.seen); err != nil {
+	if err := s.preparation.Cut(file, s.seen); err != nil {
 		return err
 	}
 	s.sample = slices.Clone(s.seen)
-	s.pictures.Prepare(s.sample)
+	s.preparation.Apply(s.sample)
 	return nil
 }
 

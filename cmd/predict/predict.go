@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"net"
 
 	"gorgonia.org/tensor"
 
-	"fovea/autograd"
+	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/inference"
 	"fovea/cmd/internal/network"
 	"fovea/data"
 	"fovea/nn"
+	"fovea/nn/infer"
+	"fovea/nn/weights"
 )
 
 // predict is the whole program. Standard output has the predictions and nothing else.
@@ -20,6 +24,14 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	s, err := parse(args, stdout)
 	if err != nil {
 		return err
+	}
+	var listener net.Listener
+	var where string
+	if s.address != "" { // before the network is read: an address may be taken
+		if listener, where, err = cli.Listen(ctx, "serve", s.address); err != nil {
+			return err
+		}
+		defer listener.Close()
 	}
 	dev, chosen, err := s.device.Open()
 	if err != nil {
@@ -34,68 +46,81 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	in, err := openInputs(s.inputs, card)
+	notice := func(line string) { fmt.Fprintln(stderr, line) }
+	in := &inputs{card: card, tolerant: s.onBad == "skip", notice: notice}
+	if err := in.open(ctx, s.inputs); err != nil {
+		return err
+	}
+	built, err := network.Build(dev, card, path)
 	if err != nil {
 		return err
 	}
-	net, err := network.Build(dev, card, path)
-	if err != nil {
-		return err
+	defer built.Release()
+	notice(chosen)
+	if listener != nil {
+		return s.serve(ctx, built, card, listener, where, stderr)
 	}
-	defer net.Release()
-	fmt.Fprintln(stderr, chosen)
-	show := &printer{out: stdout, json: s.json, card: card, topK: min(s.topK, card.Outputs)}
+	return s.predictAll(ctx, built, card, in, stdout)
+}
+
+// predictAll prints a line for each input, and writes the file of raw outputs if one is wanted.
+func (s *settings) predictAll(ctx context.Context, net *nn.Network, card *weights.Card, in *inputs, stdout io.Writer) error {
 	var all []float64
-	err = forEach(ctx, net, in, s.batch, func(i int, outputs []float64) error {
+	n := 0
+	err := s.forEach(ctx, net, in, func(file string, row *int, outputs []float64) error {
+		n++
 		if s.logits != "" {
 			all = append(all, outputs...)
 		}
-		file, row := in.Name(i)
-		return show.print(file, row, outputs)
+		line := inference.Predict(card, s.topK, file, row, outputs)
+		if s.json {
+			return json.NewEncoder(stdout).Encode(line)
+		}
+		_, err := fmt.Fprintln(stdout, line)
+		return err
 	})
+	if passed := in.Len() - n; err == nil && passed > 0 {
+		in.notice(fmt.Sprintf("%d of %d inputs passed over", passed, in.Len()))
+		if n == 0 {
+			return fmt.Errorf("none of %d inputs is a picture that can be read", passed)
+		}
+	}
 	if err != nil || s.logits == "" {
 		return err
 	}
-	return writeLogits(s.logits, all, in.Len(), net.Device.Float())
+	return writeLogits(s.logits, all, n, net.Device.Float())
 }
 
-// forEach computes the network on all inputs, some at a time, and hands on the outputs of each in turn.
-func forEach(ctx context.Context, net *nn.Network, in inputs, batch int, each func(i int, outputs []float64) error) error {
-	sample := net.Input[1:]
-	size := sample.TotalSize()
-	tape := autograd.NewTape(net.Device)
-	tape.NoGrad = true
-	defer tape.Reset()
-	x := make([]float32, min(batch, in.Len())*size)
-	for at := 0; at < in.Len(); at += batch {
-		n := min(batch, in.Len()-at)
-		for i := range n {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := in.Read(at+i, x[i*size:(i+1)*size]); err != nil {
-				return err
-			}
+// forEach computes the network on all inputs, some at a time, and hands on the outputs of each in turn; the next are read
+// meanwhile.
+func (s *settings) forEach(ctx context.Context, net *nn.Network, in *inputs, each func(file string, row *int, outputs []float64) error) error {
+	evaluator := infer.NewEvaluator(net)
+	defer evaluator.Close()
+	loader := &data.Loader{Set: in, Batch: min(s.batch, in.Len()), Workers: s.workers}
+	for batch, err := range loader.Epoch(ctx, 0) {
+		var damaged *data.PictureError
+		if errors.As(err, &damaged) {
+			return damaged
 		}
-		tape.Reset()
-		y := net.Forward(tape.Input(tensor.New(tensor.WithShape(append(tensor.Shape{n}, sample...)...), tensor.WithBacking(x[:n*size]))))
-		if err := tape.Err(); err != nil {
-			return err
+		if err != nil {
+			return cli.Interrupted(ctx, err)
 		}
-		outputs, err := y.Tensor().Floats()
+		outputs, err := evaluator.Evaluate(batch.X.Float32s())
 		if err != nil {
 			return err
 		}
-		width := len(outputs) / n
-		for i := range n {
-			own := outputs[i*width : (i+1)*width]
-			for k, v := range own {
-				if math.IsNaN(v) || math.IsInf(v, 0) {
-					file, row := in.Name(at + i)
-					return fmt.Errorf("%s: output %d of the network is %v, expected finite numbers", title(file, row), k, v)
-				}
+		width := net.Output.TotalSize()
+		for k, i := range batch.Indices {
+			if err := in.damage(i); err != nil {
+				in.notice("passed over: " + err.Error())
+				continue
 			}
-			if err := each(at+i, own); err != nil {
+			file, row := in.name(i)
+			own := outputs[k*width : (k+1)*width]
+			if err := infer.CheckFinite(own); err != nil {
+				return fmt.Errorf("%s: %w", inference.Title(file, row), err)
+			}
+			if err := each(file, row, own); err != nil {
 				return err
 			}
 		}

@@ -22,6 +22,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/inference"
 	"fovea/cmd/internal/programtest"
 	"fovea/data"
 	"fovea/device"
@@ -35,7 +36,7 @@ import (
 func TestMain(m *testing.M) { programtest.Main(m) }
 
 // save keeps an untrained network, or one that ready has changed, as train would, and returns the file.
-func save(t *testing.T, card *weights.Card, written bool, ready func(*testing.T, device.Device, *nn.Network)) (path string, state map[string][]float64) {
+func save(t testing.TB, card *weights.Card, written bool, ready func(testing.TB, device.Device, *nn.Network)) (path string, state map[string][]float64) {
 	t.Helper()
 	dev, err := device.Open("cpu", device.Options{Threads: 1})
 	require.NoError(t, err)
@@ -84,7 +85,7 @@ func dense(state map[string][]float64, x []float32) []float64 {
 	return layer(state["3.weight"], state["3.bias"], hidden)
 }
 
-func npy(t *testing.T, values any, shape ...int) string {
+func npy(t testing.TB, values any, shape ...int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "batch.npy")
 	require.NoError(t, os.WriteFile(path, programtest.Array{Shape: shape, Values: values}.Npy(), 0o666))
@@ -135,7 +136,7 @@ func TestBatch(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(r.Stdout), "\n")
 		require.Len(t, lines, 7)
 		for i, line := range lines {
-			var p prediction
+			var p inference.Prediction
 			decoder := json.NewDecoder(strings.NewReader(line))
 			decoder.DisallowUnknownFields()
 			require.NoError(t, decoder.Decode(&p), line)
@@ -172,7 +173,7 @@ func TestRegression(t *testing.T) {
 	batch := npy(t, x, 3, 1, 8, 8)
 	r := programtest.Succeed(t, predict, "--run", filepath.Dir(path), "--json", batch)
 	for i, line := range strings.Split(strings.TrimSpace(r.Stdout), "\n") {
-		var p prediction
+		var p inference.Prediction
 		require.NoError(t, json.Unmarshal([]byte(line), &p))
 		require.Empty(t, p.Top)
 		require.InDeltaSlice(t, dense(state, x[i*64:(i+1)*64]), p.Outputs, 1e-5)
@@ -185,7 +186,7 @@ func TestRegression(t *testing.T) {
 var names = weights.Card{Model: "mlp", Outputs: 4, Sample: tensor.Shape{1, 8, 8}, Scale: 1.0 / 255, ClassNames: []string{"first", "second", "third", "fourth"}}
 
 // learn trains a network on Bars.
-func learn(t *testing.T, dev device.Device, net *nn.Network) {
+func learn(t testing.TB, dev device.Device, net *nn.Network) {
 	x, y := programtest.Bars(128, 8, 1)
 	labels := make([]int32, len(y))
 	for i, v := range y {
@@ -215,7 +216,7 @@ func bar(class, side int) *image.Gray {
 	return m
 }
 
-func encode(t *testing.T, name string, m image.Image) string {
+func encode(t testing.TB, name string, m image.Image) string {
 	t.Helper()
 	var b bytes.Buffer
 	var err error
@@ -245,7 +246,7 @@ func TestPictures(t *testing.T) {
 	r := programtest.Succeed(t, predict, append([]string{"--run", filepath.Dir(path), "--top-k", "1", "--batch", "3"}, files...)...)
 	require.Regexp(t, "^"+strings.Join(want, "\n")+"\n$", r.Stdout)
 	r = programtest.Succeed(t, predict, "--run", filepath.Dir(path), "--top-k", "1", "--json", files[0])
-	var p prediction
+	var p inference.Prediction
 	require.NoError(t, json.Unmarshal([]byte(r.Stdout), &p))
 	require.Nil(t, p.Row)
 	require.Equal(t, 0, p.Top[0].Class)
@@ -339,7 +340,7 @@ func TestRefusals(t *testing.T) {
 		{"no model", []string{"--weights", good, picture}, usage, `no network: expected --run, or --model and --weights`},
 		{"run and model", []string{"--run", run, "--model", "mlp", picture}, usage, `--run and --model or --weights: expected one or the other`},
 		{"run and weights", []string{"--run", run, "--weights", good, picture}, usage, `--run and --model or --weights: expected one or the other`},
-		{"nothing to predict", []string{"--run", run}, usage, `nothing to predict: expected pictures, or one .npy batch`},
+		{"nothing to predict", []string{"--run", run}, usage, `nothing to predict: expected pictures, folders, .npy arrays, or - for standard input`},
 		{"top-k", []string{"--run", run, "--top-k", "0", picture}, usage, `--top-k: 0, expected at least 1`},
 		{"batch", []string{"--run", run, "--batch", "0", picture}, usage, `--batch: 0, expected at least 1`},
 		{"scale", []string{"--run", run, "--scale", "0", picture}, usage, `--scale: 0, expected a number above 0`},
@@ -350,7 +351,6 @@ func TestRefusals(t *testing.T) {
 		{"unknown device", []string{"--run", run, "--device", "tpu", picture}, usage, `--device: .*unknown "tpu", expected auto`},
 		{"precision of the device", []string{"--run", run, "--device", "cpu", "--precision", "bf16", picture}, usage, `--precision: precision bf16, expected what cpu offers: fp32`},
 		{"logits elsewhere", []string{"--run", run, "--logits", "out.csv", picture}, usage, `--logits: "out.csv", expected a name that ends in .npy`},
-		{"array among others", []string{"--run", run, picture, "x.npy"}, usage, `x.npy: a .npy batch stands alone, found 2 inputs`},
 		{"no run", []string{"--run", "/nowhere", picture}, failure, `--run /nowhere: no such file or directory`},
 		{"run is a file", []string{"--run", picture, picture}, failure, `--run .*m.png: not a folder`},
 		{"run is empty", []string{"--run", t.TempDir(), picture}, failure, `--run .*: no model.safetensors in it, expected a run folder of train`},
@@ -367,7 +367,12 @@ func TestRefusals(t *testing.T) {
 		{"pictures for numbers", []string{"--run", filepath.Dir(numbers), picture}, failure, `the network was trained on numbers, not pictures; expected --scale`},
 		{"two channels", []string{"--run", filepath.Dir(two), picture}, failure, `a picture has 1 channel or 3, expected a .npy batch`},
 		{"picture missing", []string{"--run", run, picture, "/nowhere.png"}, failure, `^program: /nowhere.png: no such file or directory`},
-		{"picture is a folder", []string{"--run", run, run}, failure, `not a regular file, expected a picture`},
+		{"folder without pictures", []string{"--run", run, run}, failure, `001: no pictures in it, expected PNG, JPEG or GIF files`},
+		{"picture is a device", []string{"--run", run, "/dev/null"}, failure, `not a regular file, expected a picture`},
+		{"pictures of nothing", []string{"--run", run, "--on-bad-image", "skip", "/nowhere.png", good}, failure, `none of 2 inputs is a picture that can be read`},
+		{"standard input twice", []string{"--run", run, "-", picture, "-"}, usage, `-: standard input twice, expected once`},
+		{"bad image", []string{"--run", run, "--on-bad-image", "ignore", picture}, usage, `--on-bad-image: "ignore", expected fail or skip`},
+		{"workers", []string{"--run", run, "--workers", "-1", picture}, usage, `--workers: -1, expected at least 0`},
 		{"not a picture", []string{"--run", run, good}, failure, `model.safetensors: not a picture, expected PNG, JPEG or GIF`},
 		{"picture cut short", []string{"--run", run, file("cut.png", whole[:len(whole)-20])}, failure, `cut.png: .*unexpected EOF`},
 		{"header cut short", []string{"--run", run, file("cut.png", whole[:20])}, failure, `cut.png: .*unexpected EOF`},
@@ -404,7 +409,7 @@ func TestHelp(t *testing.T) {
 	r := programtest.Succeed(t, predict, "--help")
 	require.Empty(t, r.Stderr)
 	calls := regexp.MustCompile(`(?m)^  predict.*$`).FindAllString(r.Stdout, -1)
-	require.Len(t, calls, 3)
+	require.Len(t, calls, 5)
 	for _, call := range calls { // what help shows must be accepted
 		_, err := parse(strings.Fields(call)[1:], nil)
 		require.NoError(t, err, call)

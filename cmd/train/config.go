@@ -4,27 +4,26 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"sort"
-	"strings"
 
-	"github.com/BurntSushi/toml"
 	"go.yaml.in/yaml/v3"
 
 	"fovea/cmd/internal/cli"
+	"fovea/cmd/internal/runs"
 	"fovea/data/atomic"
 )
 
-// maxConfig bounds a configuration file; ours have less than a thousand bytes.
-const maxConfig = 1 << 20
-
 // readConfig sets the flags that a file names and the command line did not.
 func readConfig(path string, f *flag.FlagSet) error {
-	values, err := decodeConfig(path)
+	values, err := runs.ReadSettings(path)
 	if err != nil {
 		return fmt.Errorf("--config %s: %w", path, err)
 	}
+	return setFlags("--config "+path, values, f)
+}
+
+// setFlags sets the flags that were not given. From is where the values are from, for errors.
+func setFlags(from string, values map[string]any, f *flag.FlagSet) error {
 	given := map[string]bool{}
 	f.Visit(func(each *flag.Flag) { given[each.Name] = true })
 	names := make([]string, 0, len(values))
@@ -33,65 +32,45 @@ func readConfig(path string, f *flag.FlagSet) error {
 	}
 	sort.Strings(names) // so that of several mistakes the same one is reported
 	for _, name := range names {
-		if f.Lookup(name) == nil || name == "config" {
-			return cli.Usagef("--config %s: unknown setting %q, expected the name of a flag", path, name)
+		if f.Lookup(name) == nil || !isSetting(name) {
+			return cli.Usagef("%s: unknown setting %q, expected the name of a flag", from, name)
 		}
 		switch values[name].(type) {
 		case string, bool, int, int64, uint64, float64:
 		default:
-			return cli.Usagef("--config %s: %s is %v, expected a single text, number or truth value", path, name, values[name])
+			return cli.Usagef("%s: %s is %v, expected a single text, number or truth value", from, name, values[name])
 		}
 		if given[name] {
 			continue
 		}
 		if err := f.Set(name, fmt.Sprint(values[name])); err != nil {
-			return cli.Usagef("--config %s: %s: invalid value %q: %w", path, name, fmt.Sprint(values[name]), err)
+			return cli.Usagef("%s: %s: invalid value %q: %w", from, name, fmt.Sprint(values[name]), err)
 		}
 	}
 	return nil
 }
 
-func decodeConfig(path string) (map[string]any, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, cli.Cause(err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
-	if err != nil {
-		return nil, cli.Cause(err)
-	}
-	if len(content) > maxConfig {
-		return nil, cli.Usagef("longer than %d bytes: not a configuration", maxConfig)
-	}
-	return parseConfig(content, strings.ToLower(filepath.Ext(path)))
-}
+// isSetting says that a flag may stand in a file of settings.
+func isSetting(name string) bool { return name != "config" && name != "resume" }
 
-// parseConfig reads settings in the language that a file's name says. Neither library takes more than a share of what the
-// text has by references to itself.
-func parseConfig(content []byte, extension string) (map[string]any, error) {
-	values := map[string]any{}
-	var err error
-	switch extension {
-	case ".yaml", ".yml":
-		err = yaml.Unmarshal(content, &values)
-	case ".toml":
-		err = toml.Unmarshal(content, &values)
-	default:
-		return nil, cli.Usagef("file name ends in %q, expected .yaml, .yml or .toml", extension)
-	}
-	if err != nil {
-		return nil, cli.Usagef("%w", err)
-	}
-	return values, nil
-}
-
-// writeConfig keeps the settings of a run, in the order of the flags, in the form that --config reads. The run's own
-// folder is left out, so that the file can start another one.
+// writeConfig keeps the settings of a run, see configText.
 func writeConfig(path string, f *flag.FlagSet) error {
+	text, err := configText(f)
+	if err != nil {
+		return err
+	}
+	return atomic.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// configText is the settings of a run, in the order of the flags, in the form that --config reads. The run's own folder and
+// where it was served are left out, so that the file can start another one.
+func configText(f *flag.FlagSet) ([]byte, error) {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	f.VisitAll(func(each *flag.Flag) {
-		if each.Name == "config" || each.Name == "out" {
+		if !isSetting(each.Name) || each.Name == "out" || each.Name == "serve" {
 			return
 		}
 		value := &yaml.Node{}
@@ -105,11 +84,5 @@ func writeConfig(path string, f *flag.FlagSet) error {
 		}
 		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: each.Name}, value)
 	})
-	return atomic.WriteFile(path, func(w io.Writer) error {
-		encoder := yaml.NewEncoder(w)
-		if err := encoder.Encode(node); err != nil {
-			return err
-		}
-		return encoder.Close()
-	})
+	return yaml.Marshal(node)
 }

@@ -22,6 +22,7 @@ type course struct {
 	overfit             bool
 	smoothing, clipNorm float64
 	ema                 float64
+	weights             classWeights
 
 	rates schedule.Schedule // what schedule and warmup say
 }
@@ -31,6 +32,7 @@ func (c *course) declare(f *flag.FlagSet) {
 	f.StringVar(&c.warmup, "warmup", "0", "the learning rate grows to its height in so many epochs (5, 0.5), or updates (500steps)")
 	f.IntVar(&c.patience, "patience", 0, "stop after so many epochs without a better validation loss, and keep the weights of the best epoch; 0: never")
 	f.Float64Var(&c.smoothing, "label-smoothing", 0, "share of each label that is spread over all classes")
+	c.weights.declare(f)
 	f.Float64Var(&c.clipNorm, "clip-norm", 0, "largest norm of all gradients together; 0: no limit")
 	f.Float64Var(&c.ema, "ema", 0, "decay of a moving average of the weights, such as 0.999, which is what is measured and kept; 0: none")
 	f.IntVar(&c.accumulate, "accumulate", 1, "an update of so many batches, which go through the network one after another: for batches that memory has no room for")
@@ -57,6 +59,9 @@ func (c *course) check() error {
 	if c.overfit && (c.patience > 0 || c.rates.NeedsValidation()) {
 		return cli.Usagef("--overfit-batch: it validates with nothing, expected neither --patience nor the schedule plateau")
 	}
+	if err := c.weights.check(); err != nil {
+		return err
+	}
 	return cmp.Or(cli.AtLeast("patience", c.patience, 0), cli.AtLeast("accumulate", c.accumulate, 1))
 }
 
@@ -76,17 +81,16 @@ func (c *course) fits(name string, training, validation data.Set) error {
 }
 
 // samples takes away what --overfit-batch does not use.
-func (c *course) samples(training, validation data.Set, sets *data.Sets, batch int) (data.Set, data.Set, error) {
+func (c *course) samples(sets *data.Sets, batch int) (*data.Sets, error) {
 	if !c.overfit {
-		return training, validation, nil
+		return sets, nil
 	}
-	sets.Test = nil
-	first := make([]int, min(batch*c.accumulate, training.Len()))
+	first := make([]int, min(batch*c.accumulate, sets.Train.Len()))
 	for i := range first {
 		first[i] = i
 	}
-	training, err := data.NewSubset(training, first)
-	return training, nil, err
+	training, err := data.NewSubset(sets.Train, first)
+	return &data.Sets{Train: training}, err
 }
 
 // measured is what a training has or has not a test set of.
@@ -99,7 +103,7 @@ func (c *course) measured(data string) string {
 
 // apply hands the settings to a trainer of batches.
 func (c *course) apply(t *fit.Trainer) {
-	t.Schedule, t.Patience, t.Smoothing, t.ClipNorm, t.Average = c.rates, c.patience, c.smoothing, c.clipNorm, c.ema
+	t.Schedule, t.Patience, t.Smoothing, t.ClassWeights, t.ClipNorm, t.Average = c.rates, c.patience, c.smoothing, c.weights.weights, c.clipNorm, c.ema
 	if c.accumulate > 1 {
 		t.Part = t.Train.Batch
 		t.Train.Batch *= c.accumulate

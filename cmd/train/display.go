@@ -22,8 +22,9 @@ type display interface {
 	begin(net *nn.Network, model string, facts []string) error
 	step(p fit.Progress)
 	epoch(line runs.Epoch, epochs int) error
-	done(line runs.Done, classes *testResult, data string) error
-	close() // whatever is written next begins on a line of its own
+	done(line runs.Done, classes *runs.Matrix, data string) error
+	result(line any, text string) error // of what is not one training
+	close()                             // whatever is written next begins on a line of its own
 }
 
 func newDisplay(form string, stdout, stderr io.Writer) display {
@@ -142,7 +143,7 @@ func (d *textDisplay) epoch(e runs.Epoch, epochs int) error {
 	return err
 }
 
-func (d *textDisplay) done(l runs.Done, classes *testResult, data string) error {
+func (d *textDisplay) done(l runs.Done, classes *runs.Matrix, data string) error {
 	d.close()
 	last := fmt.Sprintf("No test set in %s: nothing to measure at the end", data)
 	switch {
@@ -151,7 +152,13 @@ func (d *textDisplay) done(l runs.Done, classes *testResult, data string) error 
 	case l.TestLoss != nil:
 		last = fmt.Sprintf("Test loss: %.4f (%d samples)", *l.TestLoss, l.TestSamples)
 	}
-	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s%s%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, kept(l), classes.text(), last)
+	_, err := fmt.Fprintf(d.out, "Run folder: %s (%d epochs, %d steps, %.1f s)\n%s%s%s\n", l.Run, l.Epochs, l.Steps, l.Seconds, kept(l), classTable(classes), last)
+	return err
+}
+
+func (d *textDisplay) result(_ any, text string) error {
+	d.close()
+	_, err := io.WriteString(d.out, text)
 	return err
 }
 
@@ -165,7 +172,8 @@ func (d *jsonDisplay) begin(_ *nn.Network, _ string, facts []string) error {
 }
 func (d *jsonDisplay) step(fit.Progress)               {}
 func (d *jsonDisplay) epoch(e runs.Epoch, _ int) error { return json.NewEncoder(d.out).Encode(e) }
-func (d *jsonDisplay) done(l runs.Done, _ *testResult, _ string) error {
+func (d *jsonDisplay) done(l runs.Done, _ *runs.Matrix, _ string) error {
 	return json.NewEncoder(d.out).Encode(l)
 }
-func (d *jsonDisplay) close() {}
+func (d *jsonDisplay) result(line any, _ string) error { return json.NewEncoder(d.out).Encode(line) }
+func (d *jsonDisplay) close()                          {}

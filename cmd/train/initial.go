@@ -32,16 +32,18 @@ func (s *initial) check() error {
 	return nil
 }
 
-// begin readies the network.
-func (s *initial) begin(net *nn.Network) error {
+// begin readies the network. One that is resumed has the weights of its checkpoint.
+func (s *initial) begin(net *nn.Network, resumed bool) error {
 	s.lines = nil
-	if s.partial {
+	switch {
+	case resumed:
+	case s.partial:
 		done, err := weights.LoadPartial(s.weights, net.State())
 		if err != nil {
 			return err
 		}
 		s.lines = append(s.lines, "Weights: "+done.String())
-	} else if s.weights != "" {
+	case s.weights != "":
 		if err := weights.Load(s.weights, net.State()); err != nil {
 			return err
 		}

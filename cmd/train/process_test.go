@@ -58,7 +58,7 @@ func TestProcess(t *testing.T) {
 			}
 			p.signal(t, signal)
 			stderr := p.wait(t, 130)
-			require.Contains(t, stderr, "train: interrupted; the weights are in "+filepath.Join(out, runs.WeightsFile))
+			require.Contains(t, stderr, "train: interrupted; the weights are in "+filepath.Join(out, runs.WeightsFile)+"; --resume "+out+" goes on\n")
 			all := lines(t, string(fileOf(t, out, runs.LinesFile)))
 			steps := strconv.Itoa(int(all[len(all)-1]["step"].(float64)))
 			hidden, err := filepath.Glob(filepath.Join(out, ".*"))
@@ -98,10 +98,13 @@ func TestProcess(t *testing.T) {
 		cmd.Run()
 		require.Equal(t, 1, cmd.ProcessState.ExitCode(), stderr.String())
 		require.Regexp(t, `^train: weights .*model.safetensors: .*file too large\n$`, stderr.String())
-		entries, err := os.ReadDir(out)
+		for _, name := range []string{runs.WeightsFile, runs.LinesFile} {
+			require.NoFileExists(t, filepath.Join(out, name))
+		}
+		require.NoDirExists(t, filepath.Join(out, runs.Checkpoints))
+		hidden, err := filepath.Glob(filepath.Join(out, ".*"))
 		require.NoError(t, err)
-		require.Len(t, entries, 1)
-		require.Equal(t, runs.ConfigFile, entries[0].Name())
+		require.Empty(t, hidden)
 	})
 
 	t.Run("standard output full", func(t *testing.T) {

@@ -26,7 +26,10 @@ type settings struct {
 	rate, momentum, decay cli.Number
 	seed                  uint64
 	noShuffle             bool
-	valFraction           cli.Number
+	division              division
+	finder                finder
+	serving               serving
+	keeping               checkpoints
 	course                course
 	augment               augmentation
 	loading               loading
@@ -39,7 +42,8 @@ type settings struct {
 
 const about = `train trains a network on a data set and keeps what came of it in a run folder:
 model.safetensors (weights), config.yaml (these settings), metrics.jsonl, metrics.csv and curves.png;
-and confusion.csv, of the test set.
+best.safetensors (weights of the least validation loss), checkpoints to go on from, confusion.csv, of the test set,
+files for TensorBoard and inspect serve, and a report.html on it all. docs/runs.md explains each.
 
 Usage: train [flags]
 
@@ -50,6 +54,8 @@ Examples:
         another network and optimiser, in a folder of your choice
   train --data npz:shapes.npz --model mlp --val-fraction 0.2 --log json
         your own arrays x [N,C,H,W] and y [N]; one JSON line per epoch for other programs
+  train --resume runs/large
+        goes on with a training that was stopped, however that was
 
 Flags:
 `
@@ -71,11 +77,14 @@ func newFlags(s *settings) *flag.FlagSet {
 	f.Var(&s.decay, "weight-decay", "lambda of the regulariser (lambda/2) W^2 (default 0.01 for adamw, else 0)")
 	f.Uint64Var(&s.seed, "seed", 1, "of all that is random: the same seed gives the same weights")
 	f.BoolVar(&s.noShuffle, "no-shuffle", false, "take the samples in file order")
-	f.Var(&s.valFraction, "val-fraction", "share of the training set held out to validate (default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders\nof pictures without a val folder, else 0)")
+	s.division.declare(f)
+	s.finder.declare(f)
 	s.course.declare(f)
 	s.augment.declare(f)
 	s.loading.declare(f)
 	s.initial.declare(f)
+	s.serving.declare(f)
+	s.keeping.declare(f)
 	f.StringVar(&s.out, "out", "", "run `folder`, which must not hold a run yet (default runs/<model>-<time>)")
 	f.StringVar(&s.log, "log", "text", "`form` of the output: text, or json (one line per epoch, then one with the test accuracy)")
 	f.StringVar(&s.config, "config", "", "YAML or TOML `file` of these settings by the names of the flags; flags win")
@@ -96,6 +105,11 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	}
 	if len(arguments) > 0 {
 		return nil, cli.Usagef("unexpected argument %q: settings are given as flags", arguments[0])
+	}
+	if s.keeping.resume != "" {
+		if err := s.keeping.readSettings(f); err != nil {
+			return nil, err
+		}
 	}
 	if s.config != "" {
 		if err := readConfig(s.config, f); err != nil {
@@ -129,21 +143,23 @@ func (s *settings) check() error {
 	s.rate.Fallback(defaults.Rate)
 	s.momentum.Fallback(defaults.Momentum)
 	s.decay.Fallback(defaults.WeightDecay)
-	switch name, _, _ := strings.Cut(s.data, ":"); name {
-	case "mnist", "fashion-mnist", "cifar10", "cifar100":
-		s.valFraction.Fallback(0.1)
-	case "folder", "imagenet", "places": // they may have a validation set; see split
-	default:
-		s.valFraction.Fallback(0)
+	if err := s.division.check(s.data); err != nil {
+		return err
 	}
-	if v := s.valFraction.Value; v < 0 || v >= 1 {
-		return cli.Usagef("--val-fraction: %v, expected at least 0 and below 1", v)
+	if err := s.finder.check(); err != nil {
+		return err
+	}
+	if s.division.folds > 0 && (s.course.overfit || s.finder.find) {
+		return cli.Usagef("--folds: --overfit-batch and --find-lr validate with nothing, expected neither")
 	}
 	if err := s.course.check(); err != nil {
 		return err
 	}
 	if n := s.course.accumulate; n > math.MaxInt32/s.batch {
 		return cli.Usagef("--accumulate: %d batches of %d, expected at most %d samples per update", n, s.batch, math.MaxInt32)
+	}
+	if err := cmp.Or(s.keeping.check(), s.keeping.suits(s)); err != nil {
+		return err
 	}
 	if err := s.loading.check(); err != nil {
 		return err

@@ -12,15 +12,11 @@ import (
 	"fovea/cmd/internal/runs"
 	"fovea/data"
 	"fovea/device"
-	"fovea/device/philox"
 	"fovea/nn"
 	"fovea/nn/fit"
 	"fovea/nn/optim"
 	"fovea/nn/weights"
 )
-
-// splitUse tells the stream of the validation split from others of the same seed ("split" in ASCII).
-const splitUse = 0x73706c6974
 
 // train is the whole program.
 func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
@@ -30,7 +26,14 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	show := newDisplay(s.log, stdout, stderr)
 	defer show.close()
-	begin := time.Now()
+	defer func() { err = errors.Join(err, s.keeping.close()) }()
+	if over, err := s.keeping.begin(s, show.notice); err != nil || over {
+		return err
+	}
+	if err := s.serving.open(ctx, show.notice); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.serving.close()) }()
 	dev, chosen, err := s.device.Open()
 	if err != nil {
 		return err
@@ -46,17 +49,28 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err := s.chooseClasses(sets); err != nil {
 		return err
 	}
-	training, validation, err := s.split(sets)
-	if err != nil {
+	if s.division.folds > 0 {
+		return s.crossValidate(ctx, dev, chosen, sets, show)
+	}
+	if sets, err = s.split(sets); err != nil {
 		return err
 	}
-	if training, validation, err = s.course.samples(training, validation, sets, s.batch); err != nil {
+	if sets, err = s.course.samples(sets, s.batch); err != nil {
 		return err
 	}
-	if err := s.course.fits(s.data, training, validation); err != nil {
+	return s.fit(ctx, dev, []string{chosen}, sets, show)
+}
+
+// fit trains a network on sets in a run folder of its own. Facts are what is known already, for people.
+func (s *settings) fit(ctx context.Context, dev device.Device, facts []string, sets *data.Sets, show display) (err error) {
+	begin := time.Now()
+	if err := s.course.fits(s.data, sets.Train, sets.Validation); err != nil {
 		return err
 	}
-	if err := s.augment.fits(training); err != nil {
+	if err := s.augment.fits(sets.Train); err != nil {
+		return err
+	}
+	if err := s.course.weights.settle(sets.Train, s.classes); err != nil {
 		return err
 	}
 	net, card, err := s.build(dev, sets.Train.Info())
@@ -69,19 +83,21 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer optimizer.Release()
-	folder, err := runs.New(s.out, cli.ModelName(s.model))
+	folder, err := s.keeping.open(s)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	if err := writeConfig(folder.Path(runs.ConfigFile), s.flags); err != nil {
 		return fmt.Errorf("%s: %w", folder.Path(runs.ConfigFile), cli.Cause(err))
 	}
-	if err := show.begin(net, s.model, slices.Concat([]string{chosen, s.samples(training, validation, sets.Test)}, s.initial.lines, s.augment.lines())); err != nil {
+	about := slices.Concat(facts, []string{s.samples(sets)}, s.keeping.lines(), s.initial.lines, s.augment.lines(), s.course.weights.lines())
+	if err := show.begin(net, s.model, about); err != nil {
 		return err
 	}
-	last := fit.Epoch{}
-	trainer := &fit.Trainer{Network: net, Optimizer: optimizer, Validation: s.loading.set(validation), Epochs: s.epochs, MaxSteps: s.maxSteps, Seed: s.seed,
-		Train: &data.Loader{Set: s.loading.set(training), Batch: s.batch, Shuffle: !s.noShuffle, Seed: s.seed, Crop: s.loading.crop, Workers: s.loading.workers,
+	last := s.keeping.last()
+	trainer := &fit.Trainer{Network: net, Optimizer: optimizer, Validation: s.loading.set(sets.Validation), Epochs: s.epochs, MaxSteps: s.maxSteps, Seed: s.seed,
+		Train: &data.Loader{Set: s.loading.set(sets.Train), Batch: s.batch, Shuffle: !s.noShuffle, Seed: s.seed, Crop: s.loading.crop, Workers: s.loading.workers,
 			Transforms: s.augment.transforms, Mixer: s.augment.mixer},
 		OnStep: show.step,
 		OnEpoch: func(e fit.Epoch) error {
@@ -91,22 +107,42 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 			return errors.Join(folder.Epoch(line, net, card), show.epoch(line, s.epochs))
 		}}
 	s.course.apply(trainer)
+	if err := s.keeping.apply(s, trainer, folder, card); err != nil {
+		return err
+	}
+	if s.finder.find {
+		return s.finder.run(ctx, trainer, folder, show)
+	}
+	if err := folder.Begin(net, s.model, about); err != nil {
+		return err
+	}
+	recorder, err := s.serving.watch(ctx, trainer, folder, s.model, about)
+	if err != nil {
+		return err
+	}
+	defer func() { err = recorder.End(err) }()
 	if err := trainer.Run(ctx); err != nil {
-		return stopped(err, folder, net, card)
+		return s.stopped(err, folder, net, card)
 	}
 	done := runs.Done{Event: "done", Epochs: last.Epoch, Steps: last.Step, Run: folder.Dir}
-	if best := trainer.Best; best != nil {
+	if trainer.Best != nil || s.keeping.from != nil {
 		if err := folder.Save(net, card); err != nil {
 			return err
 		}
+	}
+	if best := trainer.Best; best != nil {
 		done.BestEpoch, done.BestValLoss, done.Early = best.Epoch, &best.Validation.Loss, last.Epoch < s.epochs && last.Epoch-best.Epoch >= s.course.patience
 	}
-	var classes *testResult
+	var classes *runs.Matrix
+	var wrong mistakes
 	if sets.Test != nil {
 		var each func([]float64, []int32)
-		if outputs := net.Output[1]; sets.Test.Info().Targets == 0 && outputs <= maxConfusion {
-			classes = &testResult{fit.NewConfusion(outputs), sets.Test.Info().ClassNames}
-			each = classes.confusion.Add
+		if outputs := net.Output[1]; sets.Test.Info().Targets == 0 && outputs <= runs.MaxConfusion {
+			classes = &runs.Matrix{Confusion: fit.NewConfusion(outputs), Names: sets.Test.Info().ClassNames}
+			each = func(outputs []float64, labels []int32) {
+				classes.Add(outputs, labels)
+				wrong.add(outputs, labels)
+			}
 		}
 		m, err := fit.EvaluateEach(ctx, net, s.loading.set(sets.Test), s.batch, each)
 		if err != nil {
@@ -115,18 +151,15 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 		done.BadImages = s.loading.bad.take(show.notice)
 		done.TestAcc, done.TestLoss, done.TestSamples = runs.Known(m.Accuracy), &m.Loss, m.Samples
 	}
-	if c := classes; c != nil {
-		if top := c.confusion.Top(5); len(c.confusion.Counts) > 5 {
-			done.TestTop5 = &top
-		}
-		if err := c.write(folder.Path(runs.MatrixFile)); err != nil {
-			return err
-		}
+	if classes != nil && len(classes.Counts) > 5 {
+		top := classes.Top(5)
+		done.TestTop5 = &top
 	}
-	done.Seconds = time.Since(begin).Seconds()
-	if err := folder.Line(done); err != nil {
+	done.Seconds = (s.keeping.spent() + time.Since(begin)).Seconds()
+	if err := folder.End(done, classes, wrong.pictures(sets.Test, classes)); err != nil {
 		return err
 	}
+	recorder.Done(done)
 	return show.done(done, classes, s.course.measured(s.data))
 }
 
@@ -145,39 +178,22 @@ func (s *settings) open(ctx context.Context, notice func(string)) (*data.Sets, e
 	return sets, err
 }
 
-// split is what to train on and what to validate with: the data's own set for that, or a part held out.
-func (s *settings) split(sets *data.Sets) (training, validation data.Set, err error) {
-	if sets.Validation != nil {
-		if s.valFraction.Value > 0 {
-			return nil, nil, cli.Usagef("--val-fraction: %v, but %s has a set of its own to validate with", s.valFraction.Value, s.data)
-		}
-		s.valFraction.Fallback(0)
-		return sets.Train, sets.Validation, nil
-	}
-	s.valFraction.Fallback(0.1)
-	training, validation, err = data.Split(sets.Train, s.valFraction.Value, philox.Stream{Seed: s.seed}.Sub(splitUse, 0), !s.noShuffle)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--val-fraction: %w", err)
-	}
-	return training, validation, nil
-}
-
 // samples says what the data has, and how much of it an epoch is.
-func (s *settings) samples(training, validation, test data.Set) string {
-	line := fmt.Sprintf("Data: %s, %d samples to train on", s.data, training.Len())
-	if validation != nil {
-		line += fmt.Sprintf(", %d to validate", validation.Len())
+func (s *settings) samples(sets *data.Sets) string {
+	line := fmt.Sprintf("Data: %s, %d samples to train on", s.data, sets.Train.Len())
+	if sets.Validation != nil {
+		line += fmt.Sprintf(", %d to validate", sets.Validation.Len())
 	}
-	if test != nil {
-		line += fmt.Sprintf(", %d to test", test.Len())
+	if sets.Test != nil {
+		line += fmt.Sprintf(", %d to test", sets.Test.Len())
 	}
 	batch := s.batch * s.course.accumulate
-	steps := (&data.Loader{Set: training, Batch: batch}).Steps()
-	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(batch, training.Len()))
+	steps := (&data.Loader{Set: sets.Train, Batch: batch}).Steps()
+	return fmt.Sprintf("%s; an epoch is %d steps of %d", line, steps, min(batch, sets.Train.Len()))
 }
 
 // stopped keeps the weights of a training that an interrupt or a diverging loss has ended early.
-func stopped(err error, folder *runs.Folder, net *nn.Network, card *weights.Card) error {
+func (s *settings) stopped(err error, folder *runs.Folder, net *nn.Network, card *weights.Card) error {
 	var diverged *fit.DivergedError
 	if !errors.Is(err, cli.ErrInterrupted) && !errors.As(err, &diverged) {
 		return err
@@ -185,7 +201,11 @@ func stopped(err error, folder *runs.Folder, net *nn.Network, card *weights.Card
 	if failed := folder.Save(net, card); failed != nil {
 		return errors.Join(err, failed)
 	}
-	return fmt.Errorf("%w; the weights are in %s", err, folder.Path(runs.WeightsFile))
+	err = fmt.Errorf("%w; the weights are in %s", err, folder.Path(runs.WeightsFile))
+	if errors.Is(err, cli.ErrInterrupted) && s.division.folds == 0 {
+		err = fmt.Errorf("%w; --resume %s goes on", err, folder.Dir)
+	}
+	return err
 }
 
 // chooseClasses settles the number of classes: the user's, the data's, or the network's; and checks all labels.
@@ -230,7 +250,7 @@ func (s *settings) build(dev device.Device, about data.Info) (*nn.Network, *weig
 		return nil, nil, fmt.Errorf("--model %s on samples %v of %q: %w", s.model, about.Sample, about.Name, err)
 	}
 	if err = fit.Check(net, about, s.classes); err == nil {
-		err = s.initial.begin(net)
+		err = s.initial.begin(net, s.keeping.from != nil)
 	}
 	if err != nil {
 		net.Release()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/cmd/internal/live"
 	"fovea/cmd/internal/programtest"
 	"fovea/cmd/internal/runs"
 	"fovea/data"
@@ -56,10 +57,10 @@ func weightsOf(t *testing.T, path string) map[string][]float64 {
 	t.Helper()
 	card, err := weights.ReadCard(path)
 	require.NoError(t, err)
-	return network(t, card.Model, card.Outputs, 0, card.Sample, func(n *nn.Network) { require.NoError(t, weights.Load(path, n.State())) })
+	return stateOf(t, card.Model, card.Outputs, 0, card.Sample, func(n *nn.Network) { require.NoError(t, weights.Load(path, n.State())) })
 }
 
-func network(t *testing.T, model string, outputs int, seed uint64, sample []int, ready func(*nn.Network)) map[string][]float64 {
+func stateOf(t *testing.T, model string, outputs int, seed uint64, sample []int, ready func(*nn.Network)) map[string][]float64 {
 	t.Helper()
 	dev, err := device.Open("cpu", device.Options{Threads: 1})
 	require.NoError(t, err)
@@ -139,9 +140,13 @@ func TestRunFolder(t *testing.T) {
 	require.NoError(t, err)
 	var names []string
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if !strings.HasPrefix(e.Name(), "events.out.tfevents.") {
+			names = append(names, e.Name())
+		}
 	}
-	require.Equal(t, []string{runs.ConfigFile, runs.MatrixFile, runs.CurvesFile, runs.TableFile, runs.LinesFile, runs.WeightsFile}, names)
+	require.Len(t, entries, len(names)+1, "one file for TensorBoard")
+	require.Equal(t, []string{runs.BestFile, runs.Checkpoints, runs.ConfigFile, runs.MatrixFile, runs.MatrixPlot, runs.CurvesFile, runs.VectorFile, live.File, runs.TableFile,
+		runs.LinesFile, runs.WeightsFile, runs.ReportFile, runs.SummaryFile}, names)
 
 	require.Equal(t, r.Stdout, string(fileOf(t, out, runs.LinesFile)), "the lines kept are the lines printed")
 	epochs := lines(t, r.Stdout)[:3]
@@ -313,7 +318,7 @@ func TestDivergence(t *testing.T) {
 			}
 			card, err := weights.ReadCard(filepath.Join(out, runs.WeightsFile))
 			require.NoError(t, err)
-			require.Equal(t, network(t, card.Model, card.Outputs, 1, card.Sample, func(*nn.Network) {}), kept)
+			require.Equal(t, stateOf(t, card.Model, card.Outputs, 1, card.Sample, func(*nn.Network) {}), kept)
 		})
 	}
 }

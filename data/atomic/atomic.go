@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -32,8 +33,7 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	}
 	ClearStale(dir, base)
 	// Not os.CreateTemp: its mode 0600 would stay with the file, whereas 0666 leaves the choice to the umask.
-	name := fmt.Sprintf(".%s.%d-%d-%d.tmp", base, os.Getpid(), time.Now().UnixNano(), writers.Add(1))
-	temporary := filepath.Join(dir, name)
+	temporary := filepath.Join(dir, sibling(base))
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
@@ -61,6 +61,11 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	return syncDir(dir)
 }
 
+// sibling is a temporary name for what will be base.
+func sibling(base string) string {
+	return fmt.Sprintf(".%s.%d-%d-%d.tmp", base, os.Getpid(), time.Now().UnixNano(), writers.Add(1))
+}
+
 // syncDir makes a rename in dir last through a power cut, where the system can.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" { // cannot open folders
@@ -83,18 +88,30 @@ func syncDir(dir string) error {
 
 // ClearStale removes what writers of the file base that were killed have left in dir; WriteFile does it for its own.
 func ClearStale(dir, base string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return // the write itself will say so
-	}
-	for _, e := range entries {
-		rest, ours := strings.CutPrefix(e.Name(), "."+base+".")
-		rest, temporary := strings.CutSuffix(rest, ".tmp")
-		if !ours || !temporary || strings.Trim(rest, "0123456789-") != "" {
-			continue
-		}
+	for _, e := range leftovers(dir, func(name string) bool { return name == base }) {
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > staleAfter {
 			os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
+}
+
+// ClearAll removes what killed writers of any file or folder have left in dir. Nobody may be writing there.
+func ClearAll(dir string) error {
+	var errs []error
+	for _, e := range leftovers(dir, func(string) bool { return true }) {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return errors.Join(errs...)
+}
+
+// leftovers are the temporary entries of dir for what has such a name. A folder that cannot be read has none: the write itself
+// will say so.
+func leftovers(dir string, ours func(base string) bool) []os.DirEntry {
+	entries, _ := os.ReadDir(dir)
+	return slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+		rest, hidden := strings.CutPrefix(e.Name(), ".")
+		rest, temporary := strings.CutSuffix(rest, ".tmp")
+		dot := strings.LastIndexByte(rest, '.')
+		return !hidden || !temporary || dot < 1 || strings.Trim(rest[dot:], ".0123456789-") != "" || !ours(rest[:dot])
+	})
 }

@@ -51,6 +51,8 @@ type Device struct {
 
 var _ device.Device = (*Device)(nil)
 
+var _ device.Measurer = (*Device)(nil)
+
 // New opens the device with a number of threads; 0 means as many as Go may use (GOMAXPROCS). It fails if the
 // environment variable FOVEA_CPU asks for an instruction set that this machine lacks.
 func New(threads int) (*Device, error) {
@@ -83,6 +85,12 @@ func (d *Device) Float() tensor.Dtype { return tensor.Float32 }
 
 // Synchronize implements device.Memory: work is done when a method returns.
 func (d *Device) Synchronize() error { return nil }
+
+// SaveChoices implements device.Measurer. A folder that cannot be written is no failure, see measured.File.
+func (d *Device) SaveChoices() error {
+	d.choices.Save()
+	return nil
+}
 
 // Stats implements device.Memory.
 func (d *Device) Stats() device.Stats { return d.stats }

@@ -71,6 +71,7 @@ var (
 	_ device.Device   = (*Device)(nil)
 	_ device.Capturer = (*Device)(nil)
 	_ device.Compact  = (*Device)(nil)
+	_ device.Measurer = (*Device)(nil)
 )
 
 // present says why there is no GPU number index, or returns it.
@@ -211,6 +212,14 @@ func (d *Device) Describe() string {
 
 // Float implements device.Memory.
 func (d *Device) Float() tensor.Dtype { return tensor.Float32 }
+
+// SaveChoices implements device.Measurer. A folder that cannot be written is no failure, see measured.File.
+func (d *Device) SaveChoices() error {
+	return d.queue.do("save choices", func() error {
+		d.choices.Save()
+		return nil
+	})
+}
 
 // Synchronize implements device.Memory.
 func (d *Device) Synchronize() error {

@@ -41,9 +41,14 @@ func rows(t *tensor.Dense, low, high int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(t.Data().([]float32)[low*each:high*each]))
 }
 
-// accumulate adds up the gradients of a batch of samples in parts, each by its share of the samples: the batch's own, where
-// no layer looks at more than one sample.
-func (t *Trainer) accumulate(parts []*data.Batch, samples int) error {
+// accumulate adds up the gradients of a batch in parts, each by its share of the samples: the batch's own, where no layer looks
+// at more than one sample.
+func (t *Trainer) accumulate(parts []*data.Batch, batch *data.Batch) error {
+	samples := batch.X.Shape()[0]
+	rest, err := t.targets(batch)
+	if err != nil {
+		return err
+	}
 	dev := t.Network.Device
 	if err := dev.Fill(t.sum, 0); err != nil {
 		return err
@@ -51,7 +56,12 @@ func (t *Trainer) accumulate(parts []*data.Batch, samples int) error {
 	for i, part := range parts {
 		t.tape.Reset()
 		t.tape.Random = t.random(i)
-		output, labels, loss := forward(t.tape, t.Network, part, t.Smoothing)
+		var soft []float64
+		if rest != nil {
+			size := len(part.Labels) * t.Network.Output[1]
+			soft, rest = rest[:size], rest[size:]
+		}
+		output, labels, loss := forward(t.tape, t.Network, part, soft, t.Loss)
 		if err := t.meter.predicted(output, labels); err != nil {
 			return err
 		}

@@ -86,6 +86,18 @@ func (a *average) swap() error {
 	return nil
 }
 
+// tensors lists the average by the names of what it is of.
+func (a *average) tensors() []nn.Tensor {
+	if a == nil {
+		return nil
+	}
+	all := make([]nn.Tensor, len(a.state))
+	for i, s := range a.state {
+		all[i] = nn.Tensor{Name: s.Name, Tensor: a.shadow[i]}
+	}
+	return all
+}
+
 func (a *average) release() {
 	if a == nil {
 		return

@@ -15,11 +15,11 @@ func (t *Trainer) validated(e Epoch) error {
 
 // exhausted says that Patience epochs have gone by without a better validation loss.
 func (t *Trainer) exhausted(epoch int) bool {
-	return t.Best != nil && epoch-t.Best.Epoch >= t.Patience
+	return t.Patience > 0 && t.Best != nil && epoch-t.Best.Epoch >= t.Patience
 }
 
 func (t *Trainer) restoreBest() error {
-	if t.best == nil {
+	if t.Patience == 0 || t.best == nil {
 		return nil
 	}
 	return t.best.restore()

@@ -45,8 +45,8 @@ func (e *DivergedError) Error() string {
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // diverged completes what is known of a loss that is not finite; if that fails, the failure is returned.
-func diverged(tape *autograd.Tape, net *nn.Network, batch *data.Batch, known DivergedError) error {
-	if err := known.diagnose(tape, net, batch); err != nil {
+func diverged(tape *autograd.Tape, net *nn.Network, batch *data.Batch, own Loss, known DivergedError) error {
+	if err := known.diagnose(tape, net, batch, own); err != nil {
 		return err
 	}
 	return &known
@@ -55,7 +55,7 @@ func diverged(tape *autograd.Tape, net *nn.Network, batch *data.Batch, known Div
 var errFound = errors.New("found")
 
 // diagnose computes the batch again and looks at every value on the way.
-func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *data.Batch) error {
+func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *data.Batch, own Loss) error {
 	e.Op = "loss"
 	broken := map[string]bool{} // layers with parameters that are not finite
 	for _, p := range net.Parameters {
@@ -87,7 +87,7 @@ func (e *DivergedError) diagnose(tape *autograd.Tape, net *nn.Network, batch *da
 		}
 		return errFound
 	}
-	forward(tape, net, batch, 0)
+	forward(tape, net, batch, nil, own)
 	if err := tape.Err(); err != nil && !errors.Is(err, errFound) {
 		return err
 	}

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -12,12 +13,27 @@ import (
 // Evaluate measures a network on a set, in batches of the given size, without training it. A loss that is not finite is a
 // [DivergedError].
 func Evaluate(ctx context.Context, net *nn.Network, set data.Set, batch int) (Metrics, error) {
-	return EvaluateEach(ctx, net, set, batch, nil)
+	return evaluate(ctx, net, &data.Loader{Set: set, Batch: batch}, nil, nil)
+}
+
+// EvaluateLoss is Evaluate with another loss.
+func EvaluateLoss(ctx context.Context, net *nn.Network, set data.Set, batch int, loss Loss) (Metrics, error) {
+	return evaluate(ctx, net, &data.Loader{Set: set, Batch: batch}, loss, nil)
 }
 
 // EvaluateEach is Evaluate that hands on the outputs and labels of each batch, unless each is nil. Both are each's only
 // until it returns.
 func EvaluateEach(ctx context.Context, net *nn.Network, set data.Set, batch int, each func(outputs []float64, labels []int32)) (Metrics, error) {
+	return evaluate(ctx, net, &data.Loader{Set: set, Batch: batch}, nil, each)
+}
+
+// validate measures on the validation set, read by as many workers as the training set is.
+func (t *Trainer) validate(ctx context.Context) (Metrics, error) {
+	return evaluate(ctx, t.Network, &data.Loader{Set: t.Validation, Batch: cmp.Or(t.Part, t.Train.Batch), Workers: t.Train.Workers}, t.Loss, nil)
+}
+
+func evaluate(ctx context.Context, net *nn.Network, loader *data.Loader, own Loss, each func(outputs []float64, labels []int32)) (Metrics, error) {
+	set := loader.Set
 	m, err := newMeter(net.Device, set.Info())
 	if err != nil {
 		return Metrics{}, err
@@ -26,7 +42,6 @@ func EvaluateEach(ctx context.Context, net *nn.Network, set data.Set, batch int,
 	tape := autograd.NewTape(net.Device)
 	tape.NoGrad = true
 	defer tape.Reset()
-	loader := &data.Loader{Set: set, Batch: batch}
 	done := 0
 	read := func() (Metrics, error) {
 		metrics, bad, err := m.read()
@@ -37,14 +52,14 @@ func EvaluateEach(ctx context.Context, net *nn.Network, set data.Set, batch int,
 		if err != nil {
 			return metrics, err
 		}
-		return metrics, diverged(tape, net, b, DivergedError{Set: set.Info().Name, Loss: bad.value})
+		return metrics, diverged(tape, net, b, own, DivergedError{Set: set.Info().Name, Loss: bad.value})
 	}
 	for b, err := range loader.Epoch(ctx, 0) {
 		if err != nil {
 			return Metrics{}, err
 		}
 		tape.Reset()
-		output, labels, loss := forward(tape, net, b, 0)
+		output, labels, loss := forward(tape, net, b, nil, own)
 		if err := m.add(output, labels, loss); err != nil {
 			return Metrics{}, err
 		}

@@ -25,10 +25,12 @@ func (t *Trainer) check() error {
 		return fmt.Errorf("fit: label smoothing %v, expected at least 0 and below 1", t.Smoothing)
 	case t.Smoothing > 0 && t.Train.Set.Info().Targets > 0:
 		return fmt.Errorf("fit: label smoothing %v, but data %q has targets, not labels", t.Smoothing, t.Train.Set.Info().Name)
+	case t.Loss != nil && (t.Smoothing > 0 || t.ClassWeights != nil || t.Train.Mixer != nil):
+		return errors.New("fit: label smoothing, class weights and mixed samples are of cross-entropy, and the loss is another")
 	case !(t.ClipNorm >= 0) || math.IsInf(t.ClipNorm, 0):
 		return fmt.Errorf("fit: norm to clip at %v, expected a finite number of at least 0", t.ClipNorm)
 	}
-	return nil
+	return t.checkClassWeights()
 }
 
 // scheduled is the learning rate of the next update.

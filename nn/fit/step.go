@@ -12,13 +12,6 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Metrics are what a network achieved on some samples.
-type Metrics struct {
-	Samples  int
-	Loss     float64 // mean over the samples
-	Accuracy float64 // share of samples whose class was found; NaN for regression
-}
-
 // meter adds up metrics on the device, so that a step need not wait for its loss: each loss goes to a slot, and read
 // fetches them all.
 type meter struct {
@@ -128,28 +121,34 @@ func (m *meter) read() (Metrics, *badLoss, error) {
 }
 
 func (m *meter) release() {
+	if m == nil {
+		return
+	}
 	m.count.Release()
 	m.losses.Release()
 }
 
-// forward computes the network and its loss on a batch: cross-entropy for class labels (of a mixed batch, of both labels of a
-// sample by their shares), squared error for targets; with those of auxiliary heads in training. Labels are those that a
-// prediction is measured by; smoothing is of the labels.
-func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch, smoothing float64) (output, labels, loss *autograd.Value) {
+// forward computes the network and its loss on a batch: one's own, if there is one; else cross-entropy for class labels, or for
+// soft targets of the classes if it is given those, squared error for targets of a regression; with those of auxiliary heads in
+// training. Labels are those that a prediction is measured by.
+func forward(tape *autograd.Tape, net *nn.Network, batch *data.Batch, soft []float64, own Loss) (output, labels, loss *autograd.Value) {
 	output = net.Forward(tape.Input(batch.X))
+	if own != nil {
+		if batch.Targets == nil {
+			labels = tape.Labels(batch.Labels)
+		}
+		return output, labels, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return own.of(x, batch) })
+	}
 	if batch.Targets != nil {
 		targets := tape.Input(batch.Targets)
 		return output, nil, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.SquaredError(x, targets) })
 	}
 	labels = tape.Labels(batch.Labels)
-	entropy := func(x *autograd.Value) *autograd.Value { return smoothed(x, labels, smoothing) }
-	if m := batch.Mix; m != nil {
-		others := tape.Labels(m.Labels)
-		entropy = func(x *autograd.Value) *autograd.Value {
-			return autograd.Add(autograd.Scale(smoothed(x, labels, smoothing), m.Share, 0), autograd.Scale(smoothed(x, others, smoothing), 1-m.Share, 0))
-		}
+	if soft == nil {
+		return output, labels, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.CrossEntropy(x, labels) })
 	}
-	return output, labels, nn.Loss(output, entropy)
+	targets := tape.Input(tensor.New(tensor.WithShape(len(batch.Labels), net.Output[1]), tensor.WithBacking(soft)))
+	return output, labels, nn.Loss(output, func(x *autograd.Value) *autograd.Value { return autograd.SoftCrossEntropy(x, targets) })
 }
 
 // Check says whether a network fits a data set: the samples' shape, and one output per class or target.

@@ -9,6 +9,7 @@ import (
 
 	"fovea/autograd"
 	"fovea/device"
+	"fovea/nn"
 )
 
 // Config chooses an optimiser; [Defaults] fills one in.
@@ -137,6 +138,26 @@ func (o *Optimizer) uses() [2]bool {
 		return [2]bool{true, o.Momentum > 0}
 	}
 	return [2]bool{o.Momentum > 0, false}
+}
+
+// State lists what it remembers, by the names of PyTorch's optimisers behind those of the parameters. Steps is not in it.
+func (o *Optimizer) State() []nn.Tensor {
+	names := [2]string{"momentum_buffer", ""}
+	switch o.Method {
+	case "adam", "adamw":
+		names = [2]string{"exp_avg", "exp_avg_sq"}
+	case "rmsprop":
+		names = [2]string{"square_avg", "momentum_buffer"}
+	}
+	var all []nn.Tensor
+	for i, state := range o.state {
+		for j, t := range state {
+			if t != nil {
+				all = append(all, nn.Tensor{Name: o.params[i].Name + "." + names[j], Tensor: t})
+			}
+		}
+	}
+	return all
 }
 
 // Step makes one update. Parameters without a gradient, or frozen, are left as they are.

@@ -46,6 +46,9 @@ const smallest = 1e-8
 // NeedsValidation says that the rate depends on validation losses.
 func (s Schedule) NeedsValidation() bool { return s.Kind == "plateau" }
 
+// NeedsLength says that the rate depends on how long the training is to be.
+func (s Schedule) NeedsLength() bool { return s.Kind == "cosine" || s.Kind == "one-cycle" }
+
 // Rate is the learning rate of one update, rate being the optimiser's. With t updates made, T in all, after e whole epochs
 // and with W updates of warm-up:
 //

@@ -74,6 +74,21 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// What has another rate somewhere in a training of another length needs to know it, and nothing else does.
+func TestNeedsLength(t *testing.T) {
+	for _, text := range []string{"constant", "step:3", "exponential", "cosine", "one-cycle", "plateau"} {
+		s := parse(t, text, "2steps")
+		differs := false
+		for step := range 20 {
+			at := schedule.Place{Step: step, PerEpoch: 2, Total: 20}
+			longer := at
+			longer.Total = 30
+			differs = differs || s.Rate(0.1, at) != s.Rate(0.1, longer)
+		}
+		require.Equal(t, differs, s.NeedsLength(), text)
+	}
+}
+
 func TestParseRefusals(t *testing.T) {
 	for text, shown := range map[string]string{
 		"cyclic":           `schedule "cyclic": expected constant or one of step:EPOCHS,GAMMA, exponential:GAMMA, cosine:LAST, one-cycle:PEAK, plateau:EPOCHS,GAMMA`,

@@ -53,8 +53,8 @@ func Open(path string) (*File, error) {
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// Floats reads a tensor of real numbers.
-func (f *File) Floats(name string) ([]float64, error) {
+// values reads a tensor of real numbers, as decode does.
+func (f *File) values(name string) (any, error) {
 	e, there := f.header.tensors[name]
 	if !there {
 		return nil, fmt.Errorf("weights %s: no tensor %s in it", f.file.Name(), name)
@@ -62,6 +62,15 @@ func (f *File) Floats(name string) ([]float64, error) {
 	values, err := e.decode(f.file)
 	if err != nil {
 		return nil, fmt.Errorf("weights %s: tensor %s: %w", f.file.Name(), name, err)
+	}
+	return values, nil
+}
+
+// Floats reads a tensor of real numbers.
+func (f *File) Floats(name string) ([]float64, error) {
+	values, err := f.values(name)
+	if err != nil {
+		return nil, err
 	}
 	if wide, is := values.([]float64); is {
 		return wide, nil
@@ -103,10 +112,7 @@ func (f *File) convert(path string, card *Card) error {
 		if strings.HasSuffix(name, pytorchCounter) {
 			continue
 		}
-		v := view{dtype: e.dtype, shape: make([]uint64, len(e.shape))}
-		for i, d := range e.shape {
-			v.shape[i] = uint64(d)
-		}
+		v := view{dtype: e.dtype, shape: unsigned(e.shape)}
 		if v.data, err = e.raw(f.file); err != nil {
 			return fmt.Errorf("from %s: tensor %s: %w", f.file.Name(), name, err)
 		}

@@ -16,7 +16,7 @@ func TestListIsDocumented(t *testing.T) {
 	require.NoError(t, ListModels(&list))
 	text, err := os.ReadFile("../../../docs/networks.md")
 	require.NoError(t, err)
-	require.True(t, strings.Contains(string(text), "\n```\n"+list.String()+"```\n"), "docs/networks.md has another table than\n%s", list.String())
+	require.True(t, strings.Contains(string(text), "\n```text\n"+list.String()+"```\n"), "docs/networks.md has another table than\n%s", list.String())
 }
 
 func TestListToABrokenPipe(t *testing.T) {

@@ -1,65 +1,41 @@
 package runs
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
-	"io"
+	"slices"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-
-	"fovea/cmd/internal/cli"
-	"fovea/data/atomic"
 )
 
-var (
-	trainColour = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
-	valColour   = color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
-)
-
-// drawCurves draws loss and accuracy of training and validation against epochs, side by side.
-func drawCurves(path string, epochs []Epoch) error {
-	loss, err := curves("Loss", epochs, func(e Epoch) (train, val *float64) { return &e.TrainLoss, e.ValLoss })
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	plots := []*plot.Plot{loss}
-	if len(epochs) > 0 && epochs[0].TrainAcc != nil {
-		accuracy, err := curves("Accuracy", epochs, func(e Epoch) (train, val *float64) { return e.TrainAcc, e.ValAcc })
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		accuracy.Legend.Top = false
-		plots = append(plots, accuracy)
-	}
-	picture := vgimg.New(vg.Length(len(plots))*12*vg.Centimeter, 9*vg.Centimeter)
-	tiles := draw.Tiles{Rows: 1, Cols: len(plots), PadX: vg.Centimeter, PadTop: vg.Millimeter, PadBottom: vg.Millimeter,
-		PadLeft: vg.Millimeter, PadRight: 3 * vg.Millimeter}
-	for i, canvas := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(picture))[0] {
-		plots[i].Draw(canvas)
-	}
-	err = atomic.WriteFile(path, func(w io.Writer) error {
-		_, err := vgimg.PngCanvas{Canvas: picture}.WriteTo(w)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, cli.Cause(err))
-	}
-	return nil
+// palette tells curves apart; after its colours come dashes.
+var palette = []color.Color{
+	color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}, color.RGBA{R: 0x2c, G: 0xa0, B: 0x2c, A: 0xff},
+	color.RGBA{R: 0xff, G: 0x7f, B: 0x0e, A: 0xff}, color.RGBA{R: 0x94, G: 0x67, B: 0xbd, A: 0xff}, color.RGBA{R: 0x8c, G: 0x56, B: 0x4b, A: 0xff},
+	color.RGBA{R: 0xe3, G: 0x77, B: 0xc2, A: 0xff}, color.RGBA{R: 0x7f, G: 0x7f, B: 0x7f, A: 0xff}, color.RGBA{R: 0xbc, G: 0xbd, B: 0x22, A: 0xff},
+	color.RGBA{R: 0x17, G: 0xbe, B: 0xcf, A: 0xff},
 }
 
-func curves(title string, epochs []Epoch, of func(Epoch) (train, val *float64)) (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text = title, "Epoch"
-	p.Legend.Top = true
-	p.X.Tick.Marker = wholeTicks{}
-	p.Add(plotter.NewGrid())
-	var train, val plotter.XYs
+// measure is something that is drawn against epochs.
+type measure struct {
+	title string
+	of    func(Epoch) (train, val *float64)
+}
+
+var (
+	losses     = measure{"Loss", func(e Epoch) (train, val *float64) { return &e.TrainLoss, e.ValLoss }}
+	accuracies = measure{"Accuracy", func(e Epoch) (train, val *float64) { return e.TrainAcc, e.ValAcc }}
+)
+
+// points are the measurements of training and of validation.
+func (m measure) points(epochs []Epoch) (train, val plotter.XYs) {
 	for _, e := range epochs {
-		t, v := of(e)
+		t, v := m.of(e)
 		if t != nil {
 			train = append(train, plotter.XY{X: float64(e.Epoch), Y: *t})
 		}
@@ -67,40 +43,93 @@ func curves(title string, epochs []Epoch, of func(Epoch) (train, val *float64)) 
 			val = append(val, plotter.XY{X: float64(e.Epoch), Y: *v})
 		}
 	}
-	for _, c := range []struct {
-		name   string
-		points plotter.XYs
-		colour color.Color
-	}{{"training", train, trainColour}, {"validation", val, valColour}} {
-		if len(c.points) == 0 {
-			continue
-		}
-		line, points, err := plotter.NewLinePoints(c.points)
-		if err != nil {
-			return nil, err
-		}
-		line.Color, points.Color = c.colour, c.colour
-		line.Width, points.Radius, points.Shape = vg.Points(1.5), vg.Points(2), draw.CircleGlyph{}
-		p.Add(line, points)
-		p.Legend.Add(c.name, line, points)
-	}
-	return p, nil
+	return train, val
 }
 
-// wholeTicks labels whole numbers only: there is no epoch 1.5.
-type wholeTicks struct{}
+// measures are those that epochs have.
+func measures(epochs []Epoch) []measure {
+	if slices.ContainsFunc(epochs, func(e Epoch) bool { return e.TrainAcc != nil || e.ValAcc != nil }) {
+		return []measure{losses, accuracies}
+	}
+	return []measure{losses}
+}
 
-// Ticks implements plot.Ticker.
-func (wholeTicks) Ticks(low, high float64) []plot.Tick {
-	step := 1
-	for high-low > float64(12*step) {
-		step *= 2
-	}
-	var ticks []plot.Tick
-	for v := step; float64(v) <= high; v += step {
-		if float64(v) >= low {
-			ticks = append(ticks, plot.Tick{Value: float64(v), Label: fmt.Sprint(v)})
+// curves draws loss and accuracy of training and validation, side by side.
+func curves(epochs []Epoch) (*figure, error) {
+	f := &figure{}
+	for _, m := range measures(epochs) {
+		p := newPlot(m.title)
+		p.Legend.Top = m.title == losses.title // where the curves leave room
+		train, val := m.points(epochs)
+		for i, c := range []curve{{name: "training", points: train}, {name: "validation", points: val}} {
+			c.style = draw.LineStyle{Color: palette[i], Width: vg.Points(1.5)}
+			if err := c.add(p); err != nil {
+				return nil, err
+			}
 		}
+		f.plots = append(f.plots, p)
 	}
-	return ticks
+	return f, nil
+}
+
+// DrawComparison draws the curves of several runs over one another, to a file.png or file.svg: validation, and dashed training.
+func DrawComparison(path string, all []*Run) error {
+	f := &figure{legend: plot.NewLegend(), legends: len(all) + 2}
+	f.legend.Top, f.legend.Left, f.legend.Padding = true, true, vg.Millimeter
+	f.legend.TextStyle.Font = font.From(sans, vg.Points(10))
+	var epochs []Epoch
+	for i, r := range all {
+		epochs = append(epochs, r.Epochs...)
+		f.note(r.Dir, runStyle(i))
+	}
+	f.note("validation", draw.LineStyle{Color: color.Black, Width: vg.Points(1.5)})
+	f.note("training", trainStyle(draw.LineStyle{Color: color.Black}))
+	for _, m := range measures(epochs) {
+		p := newPlot(m.title)
+		for i, r := range all {
+			train, val := m.points(r.Epochs)
+			for _, c := range []curve{{points: train, style: trainStyle(runStyle(i))}, {points: val, style: runStyle(i)}} {
+				if err := c.add(p); err != nil {
+					return fmt.Errorf("%s: run %s: %w", path, r.Dir, err)
+				}
+			}
+		}
+		f.plots = append(f.plots, p)
+	}
+	return f.write(path)
+}
+
+// note adds a line to the legend beside the plots.
+func (f *figure) note(name string, style draw.LineStyle) {
+	const longest = 60
+	letters := []rune(drawable(name))
+	if len(letters) > longest { // the end of a path says more than its start
+		letters = append([]rune("…"), letters[len(letters)-longest:]...)
+	}
+	name = string(letters)
+	f.legend.Add(name, &plotter.Line{LineStyle: style})
+	f.wide = max(f.wide, f.legend.TextStyle.Width(name)+f.legend.ThumbnailWidth+vg.Centimeter)
+}
+
+// runStyle is that of a run's validation.
+func runStyle(i int) draw.LineStyle {
+	s := draw.LineStyle{Color: palette[i%len(palette)], Width: vg.Points(1.5)}
+	if round := i / len(palette); round > 0 {
+		s.Dashes = []vg.Length{vg.Points(6 * float64(round)), vg.Points(2)}
+	}
+	return s
+}
+
+func trainStyle(of draw.LineStyle) draw.LineStyle {
+	of.Width, of.Dashes = vg.Points(0.75), []vg.Length{vg.Points(2), vg.Points(2)}
+	return of
+}
+
+// draw keeps the curves of the epochs so far.
+func (r *Folder) draw() error {
+	f, err := curves(r.epochs)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.Path(CurvesFile), err)
+	}
+	return cmp.Or(f.write(r.Path(CurvesFile)), f.write(r.Path(VectorFile)))
 }

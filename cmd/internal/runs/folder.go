@@ -21,12 +21,20 @@ import (
 
 // Files of a run folder.
 const (
-	WeightsFile = cli.WeightsFile
-	ConfigFile  = "config.yaml"
-	LinesFile   = "metrics.jsonl"
-	TableFile   = "metrics.csv"
-	CurvesFile  = "curves.png"
-	MatrixFile  = "confusion.csv"
+	WeightsFile  = cli.WeightsFile
+	ConfigFile   = "config.yaml"
+	LinesFile    = "metrics.jsonl"
+	TableFile    = "metrics.csv"
+	CurvesFile   = "curves.png"
+	VectorFile   = "curves.svg"
+	MatrixFile   = "confusion.csv"
+	MatrixPlot   = "confusion.png"
+	MistakesFile = "mistakes.png" // of the test set, those that the network is surest of
+	SummaryFile  = "summary.txt"  // the network and other facts, as train prints them
+	ReportFile   = "report.html"
+	BestFile     = "best.safetensors" // the weights of the least validation loss
+	// Checkpoints is a folder: see nn/checkpoint.
+	Checkpoints = "checkpoints"
 )
 
 // Folder is the run folder of a training at work. Every file is replaced whole, so that a reader at any moment finds
@@ -36,6 +44,8 @@ type Folder struct {
 
 	lines  bytes.Buffer
 	epochs []Epoch
+	events events
+	held   io.Closer // the lock; nil: there is none
 }
 
 // New makes the folder, or says why it cannot be used. A dir of "" is one under runs with the network's name and the time.
@@ -43,7 +53,7 @@ func New(dir, model string) (*Folder, error) {
 	if dir == "" {
 		return newDated(filepath.Join("runs", model+"-"+time.Now().Format("20060102-150405")))
 	}
-	for _, name := range []string{WeightsFile, ConfigFile, LinesFile, TableFile, CurvesFile, MatrixFile} {
+	for _, name := range []string{WeightsFile, ConfigFile, LinesFile, TableFile, CurvesFile, MatrixFile, BestFile, Checkpoints} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return nil, fmt.Errorf("--out %s: it holds a run already (%s is there), expected a new folder or one without", dir, name)
 		}
@@ -51,7 +61,24 @@ func New(dir, model string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("--out %s: %w", dir, cli.Cause(err))
 	}
-	return &Folder{Dir: dir}, nil
+	r := &Folder{Dir: dir}
+	if err := r.lock(); err != nil {
+		return nil, fmt.Errorf("--out %s: %w", dir, cli.Cause(err))
+	}
+	return r, nil
+}
+
+// Close lets others have the folder.
+func (r *Folder) Close() error {
+	if r == nil {
+		return nil
+	}
+	err := r.events.close()
+	if r.held != nil {
+		err = errors.Join(err, r.held.Close())
+		r.held = nil
+	}
+	return err
 }
 
 // newDated makes a folder that nobody else has, though two trainings may start in the same second.
@@ -60,7 +87,8 @@ func newDated(name string) (*Folder, error) {
 	dir := name
 	for n := 2; err == nil; n++ {
 		if err = os.Mkdir(dir, 0o777); err == nil {
-			return &Folder{Dir: dir}, nil
+			r := &Folder{Dir: dir}
+			return r, r.lock()
 		}
 		if errors.Is(err, fs.ErrExist) {
 			dir, err = fmt.Sprintf("%s-%d", name, n), nil
@@ -74,6 +102,7 @@ func (r *Folder) Path(name string) string { return filepath.Join(r.Dir, name) }
 
 // Epoch keeps what an epoch brought: weights, measurements and curves.
 func (r *Folder) Epoch(line Epoch, net *nn.Network, card *weights.Card) error {
+	best := better(line, r.epochs)
 	r.epochs = append(r.epochs, line)
 	if err := r.Save(net, card); err != nil {
 		return err
@@ -84,7 +113,12 @@ func (r *Folder) Epoch(line Epoch, net *nn.Network, card *weights.Card) error {
 	if err := atomic.WriteFile(r.Path(TableFile), r.table); err != nil {
 		return fmt.Errorf("%s: %w", r.Path(TableFile), cli.Cause(err))
 	}
-	return drawCurves(r.Path(CurvesFile), r.epochs)
+	if best { // behind the line that says so, see Rewind
+		if err := weights.Save(r.Path(BestFile), net.State(), card); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.draw(), r.events.epoch(line))
 }
 
 // Save keeps a network's weights.
