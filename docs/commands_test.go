@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,9 +52,11 @@ type shell struct {
 	port   int    // in place of usualPort
 	runner *interp.Runner
 	server *server // that the page's last one started
-	out    bytes.Buffer
-	errors bytes.Buffer
-	as     bool // all commands of the block ran as they are there
+	out    record
+	errors record
+
+	mu sync.Mutex // of used and as: the parts of a pipe start at once
+	as bool       // all commands of the block ran as they are there
 }
 
 func newShell(t *testing.T, w *world, page string, used []bool) *shell {
@@ -85,8 +87,8 @@ func (s *shell) runAll(p *page) {
 
 func (s *shell) run(b block, shown string) {
 	s.line, s.as = b.line, true
-	s.out.Reset()
-	s.errors.Reset()
+	s.out.reset()
+	s.errors.reset()
 	script, err := syntax.NewParser().Parse(strings.NewReader(b.text), s.page)
 	require.NoError(s.t, err, "%s:%d", s.page, b.line)
 	for _, statement := range script.Stmts {
@@ -121,23 +123,20 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		s.t.Errorf("%s: command %q is run by no rule", where, strings.Join(args, " "))
 		return nil
 	}
-	s.used[i] = true
 	r := rules[i]
-	if r.instead != "" || len(r.add) > 0 {
-		s.as = false
-	}
+	s.note(i, r.instead == "" && len(r.add) == 0)
 	if s.world == nil || r.instead != "" {
 		return nil
 	}
 	if r.needs != "" {
 		if _, err := exec.LookPath(r.needs); err != nil {
 			s.t.Logf("%s: not run: %v", where, err)
-			s.as = false
+			s.note(i, false)
 			return nil
 		}
 	}
 	words, changed := s.world.adapt(append(words, r.add...))
-	s.as = s.as && !changed
+	s.note(i, !changed)
 	for i, word := range words {
 		words[i] = usualPort.ReplaceAllString(word, "${1}"+strconv.Itoa(s.port))
 	}
@@ -154,6 +153,14 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		s.comparePicture(where, words[i+1], filepath.Join(at.Dir, words[i+1]), r.add == nil && !changed && !slices.Contains(words, "--run"))
 	}
 	return nil
+}
+
+// note keeps that a rule was used, and whether the command runs as it is there.
+func (s *shell) note(rule int, as bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used[rule] = true
+	s.as = s.as && as
 }
 
 // finish runs a program that ends by itself.

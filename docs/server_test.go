@@ -30,21 +30,31 @@ func freePort(t *testing.T) int {
 type server struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
-
-	mu  sync.Mutex
-	out bytes.Buffer
+	out   record
 }
 
-func (s *server) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(p)
+// record is what programs have written, several at once if they are the parts of a pipe.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (s *server) output() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.String()
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func (r *record) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text.Reset()
 }
 
 var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
@@ -52,7 +62,7 @@ var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // serve starts a server and waits until it answers at the address that it prints.
 func serve(cmd *exec.Cmd) (*server, error) {
 	s := &server{cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, s, s
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, &s.out, &s.out
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -61,7 +71,7 @@ func serve(cmd *exec.Cmd) (*server, error) {
 		close(s.ended)
 	}()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if at := address.FindString(s.output()); at != "" {
+		if at := address.FindString(s.out.String()); at != "" {
 			if answer, err := http.Get(at); err == nil {
 				answer.Body.Close()
 				if answer.StatusCode == http.StatusOK {
@@ -71,13 +81,13 @@ func serve(cmd *exec.Cmd) (*server, error) {
 		}
 		select {
 		case <-s.ended:
-			return nil, fmt.Errorf("the server ended: %s", s.output())
+			return nil, fmt.Errorf("the server ended: %s", s.out.String())
 		default:
 		}
 	}
 	cmd.Process.Kill()
 	<-s.ended
-	return nil, fmt.Errorf("the server does not answer: %s", s.output())
+	return nil, fmt.Errorf("the server does not answer: %s", s.out.String())
 }
 
 // stop interrupts the server, which ends without a failure.
@@ -89,8 +99,8 @@ func (s *server) stop(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		s.cmd.Process.Kill()
 		<-s.ended
-		t.Fatalf("the server did not end: %s", s.output())
+		t.Fatalf("the server did not end: %s", s.out.String())
 	}
 	const interrupted = 130
-	require.Contains(t, []int{0, interrupted}, s.cmd.ProcessState.ExitCode(), s.output())
+	require.Contains(t, []int{0, interrupted}, s.cmd.ProcessState.ExitCode(), s.out.String())
 }

@@ -66,6 +66,9 @@ func TestAfterRunWithoutClasses(t *testing.T) {
 
 // TensorBoard has all that metrics.csv has, by the same steps; of a run that was resumed, as if it had never been stopped.
 func TestTensorBoard(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	root, npz := t.TempDir(), programtest.BarsNPZ(t, 40, 8)
 	whole, resumed := filepath.Join(root, "whole"), filepath.Join(root, "resumed")
 	flags := []string{"--val-fraction", "0.2", "--device", "cpu"}

@@ -24,6 +24,9 @@ func tamed(t *testing.T, n int) string {
 // What is done to the samples to train on is said, kept with the run, and decides the weights; samples to test on stay as
 // they are.
 func TestAugment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	set := tamed(t, 64)
 	run := func(args ...string) (out, folder string, weights []byte) {
 		folder = filepath.Join(t.TempDir(), "run")

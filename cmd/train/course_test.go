@@ -105,6 +105,9 @@ func TestAccumulate(t *testing.T) {
 
 // One batch is learnt by heart, whichever labels it has, and nothing else is looked at.
 func TestOverfitBatch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	x, y := programtest.Bars(40, 8, 1)
 	for i := range y {
 		y[i] = int64(i * i % 7) // nothing that the pictures tell

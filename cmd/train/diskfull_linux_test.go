@@ -28,6 +28,9 @@ func tmpfs(t *testing.T, size string) string {
 // A disk that fills up: an error that says so, the checkpoint before whole, nothing half-written; with room again the training
 // goes on to the same end.
 func TestDiskFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	npz, disk := grey(t, 64, 12), tmpfs(t, "32m")
 	whole, run := filepath.Join(t.TempDir(), "whole"), filepath.Join(disk, "run")
 	programtest.Succeed(t, train, rich(npz, whole)...)

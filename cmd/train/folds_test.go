@@ -28,6 +28,9 @@ func foldTable(t *testing.T, out string) [][]string {
 
 // Each fold is a run of its own, and what they come to is in the table, on the screen and in the last JSON line.
 func TestFolds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	npz, dir := unevenNPZ(t), t.TempDir()
 	args := []string{"--folds", "4", "--stratify", "--classes", "3", "--test-fraction", "0.25", "--class-weights", "balanced", "--epochs", "3", "--optimizer", "sgd", "--lr", "0.02"}
 	out := filepath.Join(dir, "json")

@@ -50,6 +50,9 @@ func saving(run string, ended <-chan error) {
 // A training that is killed again and again, at random moments and in the middle of saving, ends with the bytes of one that
 // never was; so does one that is interrupted.
 func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	program, npz := programtest.Build(t), grey(t, 64, 12)
 	whole := filepath.Join(t.TempDir(), "whole")
 	args := func(out string) []string { return rich(npz, out, "--checkpoint-steps", "1") }
@@ -117,6 +120,9 @@ func TestKilled(t *testing.T) {
 
 // A second training does not touch what the first has.
 func TestResumeWhileItRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	program, npz := programtest.Build(t), programtest.BarsNPZ(t, 64, 8)
 	out := filepath.Join(t.TempDir(), "run")
 	p := start(t, program, short(npz, out, "--epochs", "1000000", "--log", "json")...)
@@ -130,6 +136,9 @@ func TestResumeWhileItRuns(t *testing.T) {
 
 // A folder that may only be read: an error that says so, and all stays as it was.
 func TestReadOnlyRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	npz, dir := grey(t, 64, 12), t.TempDir()
 	whole, run := filepath.Join(dir, "whole"), filepath.Join(dir, "run")
 	programtest.Succeed(t, train, rich(npz, whole)...)

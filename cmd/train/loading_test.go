@@ -56,6 +56,9 @@ func pictures(t *testing.T, root string, n int, bad ...int) {
 // A folder of pictures is learnt, with damage counted; its own validation set is used; and the run carries how pictures
 // become samples.
 func TestFolderOfPictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	root := t.TempDir()
 	pictures(t, filepath.Join(root, "train"), 48, 6, 7)
 	pictures(t, filepath.Join(root, "val"), 20, 5)

@@ -19,6 +19,9 @@ import (
 // TestTrainsONNX trains the network of a file further, with its own number of classes and with another, and goes on from
 // what came of it.
 func TestTrainsONNX(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "bars net.onnx")
 	layer := func() nn.Layer {

@@ -23,6 +23,9 @@ import (
 
 // What only a process has: exit codes, signals, limits.
 func TestProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	program, npz := programtest.Build(t), programtest.BarsNPZ(t, 64, 8)
 
 	t.Run("exit codes", func(t *testing.T) {

@@ -146,7 +146,9 @@ func (c *checkpoints) differences(s *settings, notice func(line string)) error {
 	kind := func(name string) string { return strings.Split(name, ":")[0] }
 	switch made := c.from.State.Device; {
 	case s.device.Spec == "auto":
-		s.device.Spec = made
+		if s.device.Spec = made; made != "cpu" { // which may not be there any more
+			notice(fmt.Sprintf("the device is %s, as the checkpoint was made there (--device chooses another)", made))
+		}
 	case kind(s.device.Spec) != kind(made):
 		notice(fmt.Sprintf("the checkpoint was made on %s: %s rounds otherwise, so the last bits will not be what they would have been", made, s.device.Spec))
 	}

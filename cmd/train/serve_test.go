@@ -48,6 +48,9 @@ func served(t *testing.T, args ...string) (address string, stop func() error) {
 // The page in a browser while a real training runs: curves appear, the numbers are those of metrics.jsonl, and at the end it
 // says how that was.
 func TestServeInBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("other processes, which take long and which the race detector does not see into")
+	}
 	out := filepath.Join(t.TempDir(), "bars")
 	address, stop := served(t, "--data", "npz:"+programtest.BarsNPZ(t, 100, 16), "--model", "cnn-small", "--input", "1x16x16", "--batch", "15", "--epochs", "100000", "--val-fraction", "0.2",
 		"--out", out, "--schedule", "cosine", "--serve", "0")

@@ -41,6 +41,9 @@ func tested(t *testing.T, out string) string {
 // Test and validation set are held out of data that has neither, by shares of each class if that is asked for; and the seed
 // decides what they are.
 func TestTestFraction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	npz, dir := unevenNPZ(t), t.TempDir()
 	run := func(name string, more ...string) programtest.Result {
 		return programtest.Succeed(t, train, short(npz, filepath.Join(dir, name), append(more, "--classes", "3", "--log", "json")...)...)

@@ -183,6 +183,9 @@ func TestRunFolder(t *testing.T) {
 
 // The same seed writes the same bytes, whatever the number of threads; another seed does not.
 func TestDeterminism(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many trainings, whose pictures take minutes under the race detector")
+	}
 	npz := programtest.BarsNPZ(t, 50, 12)
 	for _, model := range []string{"mlp", "cnn-small"} { // the second has dropout
 		var first []byte

@@ -110,7 +110,7 @@ func (r *Recorder) Step(p fit.Progress) {
 	}
 	s := Step{Step: done, Epoch: float64(done) / float64(r.start.EpochSteps), Samples: samples, Rate: p.Rate,
 		ImagesPerS: runs.PerSecond(samples, elapsed),
-		Loss: mean(p.Train.Loss, r.last.Train.Loss), DeviceBytes: r.net.Device.Stats().SystemBytes, Resident: residentBytes()}
+		Loss:       mean(p.Train.Loss, r.last.Train.Loss), DeviceBytes: r.net.Device.Stats().SystemBytes, Resident: residentBytes()}
 	if all := runs.Known(p.Train.Accuracy); all != nil {
 		s.Accuracy = runs.Known(mean(*all, r.last.Train.Accuracy))
 	}

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/base64"
 	"errors"
@@ -10,9 +11,9 @@ import (
 	"image/png"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 
 	"fovea/cmd/internal/cli"
@@ -26,22 +27,22 @@ const (
 //go:embed report.html
 var page string
 
-// reportPage escapes all that it is given, but for Curves and Matrix, which are drawn here.
+// reportPage escapes all that it is given, but for Curves, which is drawn here, and the pictures in base64.
 var reportPage = template.Must(template.New("report").Parse(page))
 
 // report is what report.html is filled with.
 type report struct {
-	Name, Dir string
-	Figures   [][2]string // what was measured, by its name
-	State     string
-	Settings  [][2]string
-	Summary   string
-	Curves    template.HTML // SVG
-	Matrix    template.URL  // PNG; "": there is none
-	Mistakes  template.URL  // PNG; "": there are none
-	Classes   []classRow
-	Left      int // classes that are not in Classes
-	Commands  [][2]string
+	Name     string
+	Figures  [][2]string // what was measured, by its name
+	State    string
+	Settings [][2]string
+	Summary  string
+	Curves   template.HTML // SVG
+	Matrix   template.URL  // PNG; "": there is none
+	Mistakes template.URL  // PNG; "": there are none
+	Classes  []classRow
+	Left     int // classes that are not in Classes
+	Commands [][2]string
 }
 
 // classRow is a class of the test set.
@@ -70,7 +71,7 @@ func newReport(dir string) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &report{Dir: dir, Figures: run.figures(), State: run.State(), Settings: run.settings()}
+	r := &report{Figures: run.figures(), State: run.State(), Settings: run.settings()}
 	if full, err := filepath.Abs(dir); err == nil {
 		r.Name = filepath.Base(full)
 	}
@@ -163,7 +164,7 @@ func (r *Run) settings() [][2]string {
 	for name, value := range r.Config {
 		all = append(all, [2]string{name, fmt.Sprint(value)})
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i][0] < all[j][0] })
+	slices.SortFunc(all, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	return all
 }
 
@@ -173,10 +174,12 @@ func (m *Matrix) rows() []classRow {
 	recalls := make([]float64, len(m.Counts))
 	for class := range order {
 		order[class] = class
-		_, _, recalls[class] = m.Class(class)
+		if _, _, recalls[class] = m.Class(class); math.IsNaN(recalls[class]) {
+			recalls[class] = math.Inf(1) // no samples: nothing to see
+		}
 	}
 	if len(order) > mostRows {
-		sort.SliceStable(order, func(i, j int) bool { return recalls[order[i]] < recalls[order[j]] })
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(recalls[a], recalls[b]) })
 		order = order[:mostRows]
 	}
 	var rows []classRow
