@@ -68,12 +68,12 @@ func TestServeInBrowser(t *testing.T) {
 	require.Equal(t, 32, livetest.Evaluate[int](page, "document.querySelectorAll('#filters canvas').length"))
 	require.Len(t, page.Rows("#network"), 8)
 	require.NotEmpty(t, page.Screenshot("training.png"))
+	page.RequireClean(address) // later it may ask in vain for what is new, at the moment that the server ends
 
 	require.ErrorIs(t, stop(), cli.ErrInterrupted)
 	page.Wait("document.querySelector('#connection').innerText.startsWith('the server has ended')")
 	page.Wait("document.querySelector('#runs .state').innerText === 'interrupted'") // drawn in the next frame
 	require.Equal(t, epochsOf(t, out), epochsShown(page))
-	page.RequireClean(address)
 	_, err := http.Get(address)
 	require.Error(t, err, "nobody listens any more")
 }
