@@ -59,8 +59,7 @@ var rules = []rule{
 	{words: `inspect\b`},
 	{words: `bench .*--peer\b`, instead: "cmd/bench/peer_test.go: func TestPeer",
 		why: "needs Python with PyTorch or ONNX Runtime, and an idle machine"},
-	{words: `bench --ops\b`, add: []string{"--models", "mlp", "--batch", "4"}, why: "a small network"},
-	{words: `bench\b`, add: []string{"--steps", "1", "--models", "cnn-small", "--batch", "4"}, why: "shorter, and a small network"},
+	{words: `bench\b`, add: []string{"--steps", "1", "--models", "mlp", "--batch", "4"}, why: "shorter, and a small network"},
 	{words: `go run ./examples/digits$`, instead: "examples/digits/main_test.go: func TestMNIST", why: "reads 60,000 pictures"},
 
 	// Go and the shell.
