@@ -29,6 +29,14 @@ type Info struct {
 	Resize int
 }
 
+// ClassName is that of a class, by the names that classes have; one without a name is called by its number.
+func ClassName(names []string, class int) string {
+	if class < len(names) {
+		return names[class]
+	}
+	return strconv.Itoa(class)
+}
+
 // Set is a finite, indexable collection of samples. Its methods are safe for concurrent use. Samples count from 0.
 type Set interface {
 	Info() Info

@@ -23,7 +23,7 @@ func (s *augmentSettings) rows(ctx context.Context, set data.Set) ([]row, error)
 		for i := range all {
 			all[i] = row{title: fmt.Sprintf("sample %d", i), pictures: []image.Image{picture(set.Info(), plain, i)}}
 			if plain.Labels != nil {
-				all[i].title += ": " + className(set.Info(), plain.Labels[i])
+				all[i].title += ": " + data.ClassName(set.Info().ClassNames, int(plain.Labels[i]))
 			}
 		}
 		return all, s.fill(ctx, data.Loader{Set: set, Transforms: s.transforms, Mixer: s.mixer, Crop: s.cropping}, all, func(i int) int { return i })
@@ -100,19 +100,14 @@ func (s *augmentSettings) read(ctx context.Context, l data.Loader, epoch int) (*
 	return nil, fmt.Errorf("data %q has no samples", l.Set.Info().Name)
 }
 
-func className(info data.Info, label int32) string {
-	if int(label) < len(info.ClassNames) {
-		return info.ClassNames[label]
-	}
-	return fmt.Sprint(label)
-}
-
 // mixCaption says of which classes a mixed sample is.
 func mixCaption(info data.Info, b *data.Batch, i int) [2]string {
 	if b.Mix == nil { // of a regression, the targets of which are mixed
 		return [2]string{}
 	}
-	part := func(share float64, label int32) string { return fmt.Sprintf("%.2f %s", share, className(info, label)) }
+	part := func(share float64, label int32) string {
+		return fmt.Sprintf("%.2f %s", share, data.ClassName(info.ClassNames, int(label)))
+	}
 	return [2]string{part(b.Mix.Share, b.Labels[i]), part(1-b.Mix.Share, b.Mix.Labels[i])}
 }
 

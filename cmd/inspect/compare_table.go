@@ -53,7 +53,7 @@ func newComparison(all []*runs.Run) *comparison {
 			last := r.Epochs[n-1]
 			row.Epochs, row.Steps, row.TrainLoss, row.TrainAcc = last.Epoch, last.Step, &last.TrainLoss, last.TrainAcc
 		}
-		if best := r.Best(); best != nil {
+		if best := runs.Best(r.Epochs); best != nil {
 			row.BestEpoch, row.ValLoss, row.ValAcc = best.Epoch, best.ValLoss, best.ValAcc
 		}
 		if d := r.Done; d != nil {
@@ -154,12 +154,6 @@ func (c *comparison) csv(w io.Writer) error {
 	table := csv.NewWriter(w)
 	table.Write(slices.Concat([]string{"run", "network"}, c.differing, []string{"done", "epochs", "steps", "train_loss", "train_accuracy", "best_epoch",
 		"val_loss", "val_accuracy", "test_loss", "test_accuracy", "test_top5_accuracy", "images_per_second", "seconds"}))
-	number := func(v *float64) string {
-		if v == nil {
-			return ""
-		}
-		return strconv.FormatFloat(*v, 'g', 8, 64)
-	}
 	for _, r := range c.rows {
 		cells := []string{r.Run, r.Network}
 		for _, name := range c.differing {
@@ -169,8 +163,8 @@ func (c *comparison) csv(w io.Writer) error {
 		if r.BestEpoch > 0 {
 			best = strconv.Itoa(r.BestEpoch)
 		}
-		table.Write(append(cells, strconv.FormatBool(r.Done), strconv.Itoa(r.Epochs), strconv.Itoa(r.Steps), number(r.TrainLoss), number(r.TrainAcc), best,
-			number(r.ValLoss), number(r.ValAcc), number(r.TestLoss), number(r.TestAcc), number(r.TestTop5), number(&r.ImagesPerS), number(&r.Seconds)))
+		table.Write(append(cells, strconv.FormatBool(r.Done), strconv.Itoa(r.Epochs), strconv.Itoa(r.Steps), runs.Number(r.TrainLoss), runs.Number(r.TrainAcc), best,
+			runs.Number(r.ValLoss), runs.Number(r.ValAcc), runs.Number(r.TestLoss), runs.Number(r.TestAcc), runs.Number(r.TestTop5), runs.Number(&r.ImagesPerS), runs.Number(&r.Seconds)))
 	}
 	table.Flush()
 	return table.Error()

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"fovea/cmd/internal/cli"
-	"fovea/data/atomic"
 )
 
 const (
@@ -111,8 +110,5 @@ func write(m *image.NRGBA, in image.Rectangle, text string) {
 // writePNG makes a file of a picture: whole, or not at all.
 func writePNG(path string, m image.Image) error {
 	encoder := &png.Encoder{CompressionLevel: png.BestCompression}
-	if err := atomic.WriteFile(path, func(w io.Writer) error { return encoder.Encode(w, m) }); err != nil {
-		return fmt.Errorf("%s: %w", path, cli.Cause(err))
-	}
-	return nil
+	return cli.WriteFile(path, func(w io.Writer) error { return encoder.Encode(w, m) })
 }

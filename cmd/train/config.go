@@ -3,14 +3,12 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io"
 	"sort"
 
 	"go.yaml.in/yaml/v3"
 
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/runs"
-	"fovea/data/atomic"
 )
 
 // readConfig sets the flags that a file names and the command line did not.
@@ -57,12 +55,9 @@ func isSetting(name string) bool { return name != "config" && name != "resume" }
 func writeConfig(path string, f *flag.FlagSet) error {
 	text, err := configText(f)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return atomic.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
+	return cli.WriteBytes(path, text)
 }
 
 // configText is the settings of a run, in the order of the flags, in the form that --config reads. The run's own folder and

@@ -10,7 +10,6 @@ import (
 
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/runs"
-	"fovea/data/atomic"
 	"fovea/nn/fit"
 )
 
@@ -64,11 +63,11 @@ func (f *finder) run(ctx context.Context, trainer *fit.Trainer, folder *runs.Fol
 	if err != nil {
 		return cli.Interrupted(ctx, err)
 	}
-	if err := writeFile(folder.Path(finderTable), func(w io.Writer) error { return writeCurve(w, curve) }); err != nil {
+	if err := cli.WriteFile(folder.Path(finderTable), func(w io.Writer) error { return writeCurve(w, curve) }); err != nil {
 		return err
 	}
 	for _, name := range []string{finderPicture, finderDrawing} {
-		if err := writeFile(folder.Path(name), func(w io.Writer) error { return drawCurve(w, name, curve) }); err != nil {
+		if err := cli.WriteFile(folder.Path(name), func(w io.Writer) error { return drawCurve(w, name, curve) }); err != nil {
 			return err
 		}
 	}
@@ -82,18 +81,10 @@ func writeCurve(w io.Writer, curve *fit.RateCurve) error {
 	for i, p := range curve.Points {
 		row := []string{strconv.Itoa(i + 1)}
 		for _, v := range []float64{p.Rate, p.Loss, p.Smoothed} {
-			row = append(row, strconv.FormatFloat(v, 'g', 8, 64))
+			row = append(row, runs.Number(&v))
 		}
 		table.Write(row)
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// writeFile is atomic.WriteFile whose errors name the file once.
-func writeFile(path string, write func(w io.Writer) error) error {
-	if err := atomic.WriteFile(path, write); err != nil {
-		return fmt.Errorf("%s: %w", path, cli.Cause(err))
-	}
-	return nil
 }

@@ -43,7 +43,7 @@ func (s *settings) crossValidate(ctx context.Context, dev device.Device, chosen 
 	}
 	defer func() { err = errors.Join(err, whole.Close()) }()
 	if err := writeConfig(whole.Path(runs.ConfigFile), s.flags); err != nil {
-		return fmt.Errorf("%s: %w", whole.Path(runs.ConfigFile), cli.Cause(err))
+		return err
 	}
 	result := foldsResult{Event: "folds", Run: whole.Dir}
 	for i := range s.division.folds {
@@ -54,12 +54,12 @@ func (s *settings) crossValidate(ctx context.Context, dev device.Device, chosen 
 			return fmt.Errorf("fold %d: %w", i+1, err)
 		}
 		result.Folds = append(result.Folds, shown.came())
-		if err := writeFile(whole.Path(foldsTable), result.table); err != nil {
+		if err := cli.WriteFile(whole.Path(foldsTable), result.table); err != nil {
 			return err
 		}
 	}
 	result.summarise()
-	if err := writeFile(whole.Path(foldsTable), result.table); err != nil {
+	if err := cli.WriteFile(whole.Path(foldsTable), result.table); err != nil {
 		return err
 	}
 	return show.result(result, result.text(sets))

@@ -82,7 +82,7 @@ func (r *foldsResult) table(w io.Writer) error {
 	table := csv.NewWriter(w)
 	table.Write([]string{"fold", "epochs", "best_epoch", "best_val_loss", "best_val_accuracy", "last_val_loss", "last_val_accuracy"})
 	row := func(name, epochs, best string, of foldSummary) {
-		table.Write([]string{name, epochs, best, number(&of.BestLoss), number(of.BestAcc), number(&of.LastLoss), number(of.LastAcc)})
+		table.Write([]string{name, epochs, best, runs.Number(&of.BestLoss), runs.Number(of.BestAcc), runs.Number(&of.LastLoss), runs.Number(of.LastAcc)})
 	}
 	for _, f := range r.Folds {
 		row(strconv.Itoa(f.Fold), strconv.Itoa(f.Epochs), strconv.Itoa(f.Best.Epoch), foldSummary{f.Best.Loss, f.Best.Acc, f.Last.Loss, f.Last.Acc})
@@ -93,14 +93,6 @@ func (r *foldsResult) table(w io.Writer) error {
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// number is nothing for what was not measured.
-func number(v *float64) string {
-	if v == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v, 'g', 8, 64)
 }
 
 // text is for people. Sets are what the folds were cut from.
@@ -159,12 +151,6 @@ func (d *foldDisplay) done(line runs.Done, _ *runs.Matrix, _ string) error {
 // came is what came of the fold.
 func (d *foldDisplay) came() foldResult {
 	at := func(e runs.Epoch) foldMeasure { return foldMeasure{e.Epoch, *e.ValLoss, e.ValAcc} }
-	best := d.epochs[0]
-	for _, e := range d.epochs {
-		if *e.ValLoss < *best.ValLoss {
-			best = e
-		}
-	}
-	last := d.epochs[len(d.epochs)-1]
-	return foldResult{Fold: d.start.Fold, Epochs: last.Epoch, Best: at(best), Last: at(last), Run: d.start.Run}
+	best, last := runs.Best(d.epochs), d.epochs[len(d.epochs)-1]
+	return foldResult{Fold: d.start.Fold, Epochs: last.Epoch, Best: at(*best), Last: at(last), Run: d.start.Run}
 }

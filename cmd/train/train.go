@@ -89,7 +89,7 @@ func (s *settings) fit(ctx context.Context, dev device.Device, facts []string, s
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	if err := writeConfig(folder.Path(runs.ConfigFile), s.flags); err != nil {
-		return fmt.Errorf("%s: %w", folder.Path(runs.ConfigFile), cli.Cause(err))
+		return err
 	}
 	about := slices.Concat(facts, []string{s.samples(sets)}, s.keeping.lines(), s.initial.lines, s.augment.lines(), s.course.weights.lines())
 	if err := show.begin(net, s.model, about); err != nil {

@@ -67,10 +67,18 @@ func Image(tag string, m image.Image) Value {
 	if err := png.Encode(&b, m); err != nil {
 		return Value{err: fmt.Errorf("picture %q: %w", tag, err)}
 	}
-	size := m.Bounds().Size()
-	content := text(nil, tensorStrings, strconv.Itoa(size.X))
-	content = text(content, tensorStrings, strconv.Itoa(size.Y))
-	content = message(content, tensorStrings, b.Bytes())
+	return PNG(tag, b.Bytes())
+}
+
+// PNG is a picture that is encoded already.
+func PNG(tag string, picture []byte) Value {
+	size, err := png.DecodeConfig(bytes.NewReader(picture))
+	if err != nil {
+		return Value{err: fmt.Errorf("picture %q: %w", tag, err)}
+	}
+	content := text(nil, tensorStrings, strconv.Itoa(size.Width))
+	content = text(content, tensorStrings, strconv.Itoa(size.Height))
+	content = message(content, tensorStrings, picture)
 	return newValue(tag, "images", classBlobs, tensor(typeString, []int{3}, content))
 }
 

@@ -3,7 +3,6 @@ package inference
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -59,15 +58,15 @@ func Title(input string, row *int) string {
 	return fmt.Sprintf("%s[%d]", input, *row)
 }
 
-// best returns the k likeliest classes, or all if there are no more; of equals, the lower class comes first.
+// best are the k likeliest classes, see network.Likeliest.
 func best(probabilities []float64, k int, names []string) []Choice {
-	all := make([]Choice, len(probabilities))
-	for i, p := range probabilities {
-		all[i] = Choice{Class: i, Probability: p}
-		if i < len(names) {
-			all[i].Name = names[i]
+	var choices []Choice
+	for _, class := range network.Likeliest(probabilities, k) {
+		c := Choice{Class: class, Probability: probabilities[class]}
+		if class < len(names) {
+			c.Name = names[class]
 		}
+		choices = append(choices, c)
 	}
-	slices.SortStableFunc(all, func(a, b Choice) int { return cmp.Compare(b.Probability, a.Probability) })
-	return slices.Clone(all[:min(k, len(all))])
+	return choices
 }

@@ -22,11 +22,7 @@ func (b *Board) Open(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Base(dir)
-	if whole, err := filepath.Abs(dir); err == nil {
-		name = filepath.Base(whole)
-	}
-	r := b.add(b.unused(name, dir))
+	r := b.add(b.unused(runs.Name(dir), dir))
 	r.dir = dir
 	r.replace(s)
 	return nil

@@ -3,14 +3,12 @@ package live
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
 	"fovea/cmd/internal/cli"
 	"fovea/cmd/internal/runs"
 	"fovea/data"
-	"fovea/data/atomic"
 	"fovea/nn"
 	"fovea/nn/fit"
 )
@@ -230,10 +228,7 @@ func (r *Recorder) End(err error) error {
 // write replaces the file. The history is this goroutine's to change, so reading it needs no lock.
 func (r *Recorder) write() error {
 	defer r.written.spend()()
-	if err := atomic.WriteFile(r.path, r.run.history.write); err != nil {
-		return fmt.Errorf("%s: %w", r.path, cli.Cause(err))
-	}
-	return nil
+	return cli.WriteFile(r.path, r.run.history.write)
 }
 
 // budget keeps what is done now and then from taking more than its share of the time.

@@ -2,21 +2,18 @@ package live
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"image"
 	"image/png"
 	"math"
 	"slices"
-	"strconv"
 
 	"golang.org/x/image/draw"
-	"gorgonia.org/tensor"
 
-	"fovea/autograd"
 	"fovea/cmd/internal/network"
 	"fovea/data"
 	"fovea/nn"
+	"fovea/nn/infer"
 )
 
 const (
@@ -28,7 +25,7 @@ const (
 
 // samples are a few of a set, evenly spread over it so that a set in the order of its classes shows several.
 type samples struct {
-	x     *tensor.Dense // as the network takes them; nil: none
+	x     []float32 // as the network takes them, one after another; nil: none
 	shown []Sample
 	info  data.Info
 }
@@ -60,10 +57,10 @@ func newSamples(ctx context.Context, set data.Set) (*samples, error) {
 }
 
 func (s *samples) take(b *data.Batch) error {
-	s.x = b.X
-	values, size := b.X.Data().([]float32), s.info.Sample.TotalSize()
+	s.x = b.X.Float32s()
+	size := s.info.Sample.TotalSize()
 	for i := range b.Indices {
-		picture, err := encode(network.Picture(s.info, values[i*size:(i+1)*size]))
+		picture, err := encode(network.Picture(s.info, s.x[i*size:(i+1)*size]))
 		if err != nil {
 			return err
 		}
@@ -72,7 +69,7 @@ func (s *samples) take(b *data.Batch) error {
 			each := s.info.Targets
 			one.Targets = some(float64s(b.Targets.Data().([]float32)[i*each : (i+1)*each]))
 		} else {
-			one.Label = s.class(int(b.Labels[i]))
+			one.Label = data.ClassName(s.info.ClassNames, int(b.Labels[i]))
 		}
 		s.shown = append(s.shown, one)
 	}
@@ -92,26 +89,14 @@ func encode(m image.Image) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func (s *samples) class(k int) string {
-	if k < len(s.info.ClassNames) {
-		return s.info.ClassNames[k]
-	}
-	return strconv.Itoa(k)
-}
-
 // predictions asks the network. It waits for the device.
 func (s *samples) predictions(net *nn.Network) ([]Prediction, error) {
 	if s.x == nil {
 		return nil, nil
 	}
-	tape := autograd.NewTape(net.Device)
-	tape.NoGrad = true
-	defer tape.Reset()
-	y := net.Forward(tape.Input(s.x))
-	if err := tape.Err(); err != nil {
-		return nil, err
-	}
-	outputs, err := y.Tensor().Floats()
+	evaluator := infer.NewEvaluator(net)
+	defer evaluator.Close()
+	outputs, err := evaluator.Evaluate(s.x)
 	if err != nil {
 		return nil, err
 	}
@@ -130,17 +115,12 @@ func (s *samples) predictions(net *nn.Network) ([]Prediction, error) {
 // guesses are the likeliest classes, none where the outputs give no probabilities.
 func (s *samples) guesses(outputs []float64) []Guess {
 	shares := network.Softmax(outputs)
-	order := make([]int, len(shares))
-	for k := range order {
-		if math.IsNaN(shares[k]) {
-			return nil
-		}
-		order[k] = k
+	if slices.ContainsFunc(shares, math.IsNaN) {
+		return nil
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(shares[b], shares[a]) })
 	var first []Guess
-	for _, k := range order[:min(len(order), mostGuesses)] {
-		first = append(first, Guess{s.class(k), shares[k]})
+	for _, k := range network.Likeliest(shares, mostGuesses) {
+		first = append(first, Guess{data.ClassName(s.info.ClassNames, k), shares[k]})
 	}
 	return first
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -17,4 +18,15 @@ func Softmax(logits []float64) []float64 {
 		p[i] /= sum
 	}
 	return p
+}
+
+// Likeliest lists the k classes of the highest probabilities, the highest first, or all if there are no more; of equals, the
+// lower class comes first.
+func Likeliest(probabilities []float64, k int) []int {
+	classes := make([]int, len(probabilities))
+	for class := range classes {
+		classes[class] = class
+	}
+	slices.SortStableFunc(classes, func(a, b int) int { return cmp.Compare(probabilities[b], probabilities[a]) })
+	return classes[:min(k, len(classes))]
 }

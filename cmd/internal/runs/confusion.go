@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"fovea/cmd/internal/cli"
-	"fovea/data/atomic"
+	"fovea/data"
 	"fovea/nn/fit"
 )
 
@@ -31,10 +31,7 @@ type Matrix struct {
 
 // Name is that of a class.
 func (m *Matrix) Name(class int) string {
-	if class < len(m.Names) {
-		return m.Names[class]
-	}
-	return strconv.Itoa(class)
+	return data.ClassName(m.Names, class)
 }
 
 // Right is how many samples were taken for what they are.
@@ -48,7 +45,7 @@ func (m *Matrix) Right() int {
 
 // write keeps the matrix: a row for each class that samples have, a column for each that they were taken for.
 func (m *Matrix) write(path string) error {
-	err := atomic.WriteFile(path, func(w io.Writer) error {
+	return cli.WriteFile(path, func(w io.Writer) error {
 		table := csv.NewWriter(w)
 		head := slices.Clone(before)
 		for class := range m.Counts {
@@ -66,10 +63,6 @@ func (m *Matrix) write(path string) error {
 		table.Flush()
 		return table.Error()
 	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, cli.Cause(err))
-	}
-	return nil
 }
 
 // Share writes a share of something, such as 0.5 or, times 100, 50; nothing for a share of nothing.

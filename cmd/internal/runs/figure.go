@@ -17,6 +17,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"fovea/cmd/internal/cli"
 )
 
 // sans is the letters of all pictures.
@@ -138,7 +140,7 @@ func (f *figure) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replace(path, content)
+	return cli.WriteBytes(path, content)
 }
 
 // drawable is a text in one line of letters that fonts and SVG may have.

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"io/fs"
 	"os"
 	"time"
 
 	"fovea/cmd/internal/cli"
-	"fovea/data/atomic"
 	"fovea/nn"
 	"fovea/nn/tensorboard"
 )
@@ -28,7 +26,7 @@ func (r *Folder) Begin(net *nn.Network, model string, facts []string) error {
 		fmt.Fprintln(&summary, line)
 	}
 	fmt.Fprintln(&summary, "Started:", time.Now().Format("2006-01-02 15:04:05 MST"))
-	if err := replace(r.Path(SummaryFile), summary.Bytes()); err != nil {
+	if err := cli.WriteBytes(r.Path(SummaryFile), summary.Bytes()); err != nil {
 		return err
 	}
 	settings, err := os.ReadFile(r.Path(ConfigFile))
@@ -45,18 +43,18 @@ func (r *Folder) End(line Done, m *Matrix, wrong []Mistake) error {
 		if err := m.write(r.Path(MatrixFile)); err != nil {
 			return err
 		}
-		matrix := m.Picture()
-		if err := r.picture(MatrixPlot, matrix); err != nil {
+		picture, err := r.picture(MatrixPlot, m.Picture())
+		if err != nil {
 			return err
 		}
-		pictures = append(pictures, tensorboard.Image("confusion", matrix))
+		pictures = append(pictures, tensorboard.PNG("confusion", picture))
 	}
 	if len(wrong) > 0 {
-		drawn := drawMistakes(wrong)
-		if err := r.picture(MistakesFile, drawn); err != nil {
+		picture, err := r.picture(MistakesFile, drawMistakes(wrong))
+		if err != nil {
 			return err
 		}
-		pictures = append(pictures, tensorboard.Image("mistakes", drawn))
+		pictures = append(pictures, tensorboard.PNG("mistakes", picture))
 	} else if err := os.Remove(r.Path(MistakesFile)); err != nil && !errors.Is(err, fs.ErrNotExist) { // of before the run was resumed
 		return err
 	}
@@ -74,22 +72,11 @@ func (r *Folder) Events(step int, values ...tensorboard.Value) error {
 	return r.events.add(step, values...)
 }
 
-func (r *Folder) picture(name string, m image.Image) error {
+// picture keeps a picture as PNG, and returns that.
+func (r *Folder) picture(name string, m image.Image) ([]byte, error) {
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
-		return fmt.Errorf("%s: %w", r.Path(name), err)
+		return nil, fmt.Errorf("%s: %w", r.Path(name), err)
 	}
-	return replace(r.Path(name), b.Bytes())
-}
-
-// replace writes a file whole.
-func replace(path string, content []byte) error {
-	err := atomic.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, cli.Cause(err))
-	}
-	return nil
+	return b.Bytes(), cli.WriteBytes(r.Path(name), b.Bytes())
 }

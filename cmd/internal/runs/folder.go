@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"fovea/cmd/internal/cli"
-	"fovea/data/atomic"
 	"fovea/nn"
 	"fovea/nn/weights"
 )
@@ -110,8 +109,8 @@ func (r *Folder) Epoch(line Epoch, net *nn.Network, card *weights.Card) error {
 	if err := r.Line(line); err != nil {
 		return err
 	}
-	if err := atomic.WriteFile(r.Path(TableFile), r.table); err != nil {
-		return fmt.Errorf("%s: %w", r.Path(TableFile), cli.Cause(err))
+	if err := cli.WriteFile(r.Path(TableFile), r.table); err != nil {
+		return err
 	}
 	if best { // behind the line that says so, see Rewind
 		if err := weights.Save(r.Path(BestFile), net.State(), card); err != nil {
@@ -131,28 +130,15 @@ func (r *Folder) Line(value any) error {
 	if err := json.NewEncoder(&r.lines).Encode(value); err != nil {
 		return err
 	}
-	err := atomic.WriteFile(r.Path(LinesFile), func(w io.Writer) error {
-		_, err := w.Write(r.lines.Bytes())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", r.Path(LinesFile), cli.Cause(err))
-	}
-	return nil
+	return cli.WriteBytes(r.Path(LinesFile), r.lines.Bytes())
 }
 
 func (r *Folder) table(w io.Writer) error {
 	table := csv.NewWriter(w)
 	table.Write([]string{"epoch", "step", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "images_per_second", "seconds"})
-	text := func(v *float64) string {
-		if v == nil {
-			return ""
-		}
-		return strconv.FormatFloat(*v, 'g', 8, 64)
-	}
 	for _, e := range r.epochs {
-		table.Write([]string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), text(&e.Rate), text(&e.TrainLoss), text(e.TrainAcc),
-			text(e.ValLoss), text(e.ValAcc), text(&e.ImagesPerS), text(&e.Seconds)})
+		table.Write([]string{strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), Number(&e.Rate), Number(&e.TrainLoss), Number(e.TrainAcc),
+			Number(e.ValLoss), Number(e.ValAcc), Number(&e.ImagesPerS), Number(&e.Seconds)})
 	}
 	table.Flush()
 	return table.Error()

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"fovea/nn/fit"
@@ -48,6 +49,14 @@ type Done struct {
 	Steps       int      `json:"steps"`
 	Seconds     float64  `json:"seconds"`
 	Run         string   `json:"run"`
+}
+
+// Number writes a measurement for a table; nothing for what was not measured.
+func Number(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', 8, 64)
 }
 
 // PerSecond is finite however coarse the clock.

@@ -18,12 +18,12 @@ func (r *Run) State() string {
 	return fmt.Sprintf("not done: it is at work or was stopped, after %d epochs", r.Epochs[len(r.Epochs)-1].Epoch)
 }
 
-// Best is the epoch of the least validation loss, nil without validation.
-func (r *Run) Best() *Epoch {
+// Best is the first epoch of the least validation loss, nil without validation.
+func Best(epochs []Epoch) *Epoch {
 	var best *Epoch
-	for i, e := range r.Epochs {
+	for i, e := range epochs {
 		if e.ValLoss != nil && (best == nil || *e.ValLoss < *best.ValLoss) {
-			best = &r.Epochs[i]
+			best = &epochs[i]
 		}
 	}
 	return best
@@ -71,7 +71,7 @@ func (r *Run) figures() [][2]string {
 		percent("Test top-5 accuracy", d.TestTop5)
 		loss("Test loss", d.TestLoss)
 	}
-	if best := r.Best(); best != nil {
+	if best := Best(r.Epochs); best != nil {
 		at := fmt.Sprintf(", epoch %d", best.Epoch)
 		percent("Validation accuracy"+at, best.ValAcc)
 		loss("Least validation loss"+at, best.ValLoss)

@@ -55,6 +55,14 @@ func Read(dir string) (*Run, error) {
 	return r, nil
 }
 
+// Name is what a run folder is called, also where it is named by a path such as "." that does not say.
+func Name(dir string) string {
+	if whole, err := filepath.Abs(dir); err == nil {
+		dir = whole
+	}
+	return filepath.Base(dir)
+}
+
 // open opens a regular file: others may have no end, or wait for one who writes. The path is not in the error.
 func open(path string) (*os.File, error) {
 	info, err := os.Stat(path)

@@ -63,7 +63,7 @@ func WriteReport(dir, path string) error {
 	if err := reportPage.Execute(&b, r); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replace(path, b.Bytes())
+	return cli.WriteBytes(path, b.Bytes())
 }
 
 func newReport(dir string) (*report, error) {
@@ -71,10 +71,7 @@ func newReport(dir string) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &report{Figures: run.figures(), State: run.State(), Settings: run.settings()}
-	if full, err := filepath.Abs(dir); err == nil {
-		r.Name = filepath.Base(full)
-	}
+	r := &report{Name: Name(dir), Figures: run.figures(), State: run.State(), Settings: run.settings()}
 	summary, err := readShort(filepath.Join(dir, SummaryFile))
 	if err != nil {
 		return nil, err

@@ -55,13 +55,6 @@ func (r *Folder) Rewind(epochs int) error {
 
 // better says that an epoch has a validation loss less than all before it.
 func better(line Epoch, before []Epoch) bool {
-	if line.ValLoss == nil {
-		return false
-	}
-	for _, other := range before {
-		if other.ValLoss != nil && !(*line.ValLoss < *other.ValLoss) {
-			return false
-		}
-	}
-	return true
+	best := Best(before)
+	return line.ValLoss != nil && (best == nil || *line.ValLoss < *best.ValLoss)
 }
