@@ -120,6 +120,16 @@ func (s store) get(ctx context.Context, f file) ([]byte, error) {
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return content, err
 		}
+		held, waited, err := s.alone(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("fetching %s: %w", f.name, err)
+		}
+		defer held.Release()
+		if waited { // for one who wanted the same, most likely
+			if content, err := s.kept(f); err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return content, err
+			}
+		}
 	}
 	content, err := s.fetch(ctx, f)
 	if err != nil || s.dir == "" {
@@ -137,6 +147,25 @@ func (s store) get(ctx context.Context, f file) ([]byte, error) {
 		s.log("could not keep %s, it will be fetched again next time: %v", f.name, err)
 	}
 	return content, nil
+}
+
+// alone waits until no other program fetches files into the folder: two would write one part file.
+func (s store) alone(ctx context.Context) (held *atomic.Held, waited bool, err error) {
+	for {
+		held, err := atomic.Lock(s.dir)
+		if !errors.Is(err, atomic.ErrLocked) {
+			return held, waited, nil // a folder that cannot be opened: keeping the file will say so
+		}
+		if !waited {
+			waited = true
+			s.log("another program fetches files into %s; waiting for it", s.dir)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, waited, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // kept reads f from the folder. In the cache a file that cannot be used is as good as missing; a damaged one is put aside.

@@ -17,7 +17,7 @@ var (
 	imageNetTrain = []string{"ILSVRC2012_img_train", "train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train"}
 	imageNetVal   = []string{"ILSVRC2012_img_val", "val", "ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val"}
 	imageNetTruth = []string{"ILSVRC2012_validation_ground_truth.txt"}
-	imageNetMeta  = []string{"meta.txt"}
+	imageNetMeta  = []string{"meta.mat", "meta.txt"}
 	imageNetWords = []string{"LOC_synset_mapping.txt", "synset_words.txt"}
 	devkit        = []string{"", "ILSVRC2012_devkit_t12/data", "data", "devkit/data", "ILSVRC2012_devkit_t12"}
 	kaggleTruth   = []string{"LOC_val_solution.csv"}
@@ -113,8 +113,7 @@ func imageNetLabels(classes []string, root, dir string, files []string) ([]int32
 	if truth := firstWithin(root, imageNetTruth); truth != "" {
 		meta := firstWithin(root, imageNetMeta)
 		if meta == "" {
-			return nil, fmt.Errorf("%s: no %s beside it, expected a line for each class, with its number in the devkit and its WordNet number (docs/data.md says how to make it of meta.mat)",
-				truth, imageNetMeta[0])
+			return nil, fmt.Errorf("%s: no %s beside it, expected the devkit's, or a %s with a line for each class: its number in the devkit, its WordNet number", truth, imageNetMeta[0], imageNetMeta[1])
 		}
 		return devkitLabels(classes, truth, meta, files)
 	}
@@ -137,21 +136,16 @@ func firstWithin(root string, names []string) string {
 // devkitLabels reads the devkit's list: a number in each line, for the pictures in the order of their names. Which class a
 // number stands for is in meta.
 func devkitLabels(classes []string, truth, meta string, files []string) ([]int32, error) {
-	byNumber := map[int]string{}
-	err := eachLine(meta, func(line string) error {
-		words := strings.Fields(line)
-		number, err := strconv.Atoi(words[0])
-		if err != nil || len(words) < 2 {
-			return fmt.Errorf("%.80q, expected a class's number in the devkit and its WordNet number", line)
-		}
-		if byNumber[number] != "" {
-			return fmt.Errorf("class %d for the second time", number)
-		}
-		byNumber[number] = words[1]
-		return nil
-	})
+	all, err := devkitClasses(meta)
 	if err != nil {
 		return nil, err
+	}
+	byNumber := map[int]string{}
+	for _, c := range all {
+		if byNumber[c.number] != "" {
+			return nil, fmt.Errorf("%s: class %d for the second time", meta, c.number)
+		}
+		byNumber[c.number] = c.wordNet
 	}
 	labels := make([]int32, 0, len(files))
 	err = eachLine(truth, func(line string) error {
@@ -211,18 +205,17 @@ func kaggleLabels(classes []string, truth string, files []string) ([]int32, erro
 	return labels, nil
 }
 
-// imageNetNames are the words for each WordNet number, where a file has them: a number in each line, then its words.
+// imageNetNames are the words for each WordNet number, where a file has them: the devkit's, or one with a number in each line, then
+// its words.
 func imageNetNames(root string) (map[string]string, error) {
 	names := map[string]string{}
 	if path := firstWithin(root, imageNetMeta); path != "" {
-		err := eachLine(path, func(line string) error {
-			if words := strings.Fields(line); len(words) > 2 {
-				names[words[1]] = strings.Join(words[2:], " ")
-			}
-			return nil
-		})
+		all, err := devkitClasses(path)
 		if err != nil {
 			return nil, err
+		}
+		for _, c := range all {
+			names[c.wordNet] = c.words
 		}
 	}
 	if path := firstWithin(root, imageNetWords); path != "" {

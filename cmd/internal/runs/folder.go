@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fovea/cmd/internal/cli"
+	"fovea/data/atomic"
 	"fovea/nn"
 	"fovea/nn/weights"
 )
@@ -44,7 +45,7 @@ type Folder struct {
 	lines  bytes.Buffer
 	epochs []Epoch
 	events events
-	held   io.Closer // the lock; nil: there is none
+	held   *atomic.Held
 }
 
 // New makes the folder, or says why it cannot be used. A dir of "" is one under runs with the network's name and the time.
@@ -72,10 +73,13 @@ func (r *Folder) Close() error {
 	if r == nil {
 		return nil
 	}
-	err := r.events.close()
-	if r.held != nil {
-		err = errors.Join(err, r.held.Close())
-		r.held = nil
+	return errors.Join(r.events.close(), r.held.Release())
+}
+
+// lock makes the folder this training's own, until Close or the end of the process.
+func (r *Folder) lock() (err error) {
+	if r.held, err = atomic.Lock(r.Dir); errors.Is(err, atomic.ErrLocked) {
+		return errors.New("another training is at work there")
 	}
 	return err
 }
