@@ -144,7 +144,7 @@ func (s *settings) fit(ctx context.Context, dev device.Device, facts []string, s
 				wrong.add(outputs, labels)
 			}
 		}
-		m, err := fit.EvaluateEach(ctx, net, s.loading.set(sets.Test), s.batch, each)
+		m, err := fit.EvaluateEach(ctx, net, &data.Loader{Set: s.loading.set(sets.Test), Batch: s.batch, Workers: s.loading.workers}, each)
 		if err != nil {
 			return fmt.Errorf("test set: %w", cli.Interrupted(ctx, err))
 		}

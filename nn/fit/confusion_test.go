@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/data"
 	"fovea/device/devicetest"
 	"fovea/nn/fit"
 )
@@ -43,7 +44,7 @@ func TestEvaluateEach(t *testing.T) {
 		tr.Train.Batch = 8
 		require.NoError(t, tr.Run(t.Context()))
 		c := fit.NewConfusion(4)
-		m, err := fit.EvaluateEach(t.Context(), tr.Network, set, 8, c.Add)
+		m, err := fit.EvaluateEach(t.Context(), tr.Network, &data.Loader{Set: set, Batch: 8}, c.Add)
 		require.NoError(t, err)
 		require.Equal(t, 20, c.Samples)
 		require.Equal(t, m.Accuracy, c.Top(1), dev)

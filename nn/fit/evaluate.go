@@ -21,10 +21,10 @@ func EvaluateLoss(ctx context.Context, net *nn.Network, set data.Set, batch int,
 	return evaluate(ctx, net, &data.Loader{Set: set, Batch: batch}, loss, nil)
 }
 
-// EvaluateEach is Evaluate that hands on the outputs and labels of each batch, unless each is nil. Both are each's only
-// until it returns.
-func EvaluateEach(ctx context.Context, net *nn.Network, set data.Set, batch int, each func(outputs []float64, labels []int32)) (Metrics, error) {
-	return evaluate(ctx, net, &data.Loader{Set: set, Batch: batch}, nil, each)
+// EvaluateEach is Evaluate of a loader's first epoch that hands on the outputs and labels of each batch, unless each is nil. Both
+// are each's only until it returns.
+func EvaluateEach(ctx context.Context, net *nn.Network, loader *data.Loader, each func(outputs []float64, labels []int32)) (Metrics, error) {
+	return evaluate(ctx, net, loader, nil, each)
 }
 
 // validate measures on the validation set, read by as many workers as the training set is.

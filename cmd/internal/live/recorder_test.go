@@ -130,7 +130,7 @@ func TestRecorderTellsTheTruth(t *testing.T) {
 	// The samples are every fourth of three of the validation set's sixteen.
 	require.Len(t, f.start.Samples, 12)
 	asked := 0
-	_, err := fit.EvaluateEach(t.Context(), run.Network, run.Validation, 16, func(outputs []float64, labels []int32) {
+	_, err := fit.EvaluateEach(t.Context(), run.Network, &data.Loader{Set: run.Validation, Batch: 16}, func(outputs []float64, labels []int32) {
 		for k, one := range f.start.Samples {
 			i := k * 16 / 12
 			require.Equal(t, livetest.Classes[labels[i]], one.Label)
