@@ -96,7 +96,7 @@ func shorter(before float64, work func()) float64 {
 
 // rule is what is fastest more often than not.
 func (g *geometry) rule() algorithm {
-	if g.channels >= 2*panel && g.maps >= 2*panel && g.outHeight >= 7 && g.outWidth >= 7 {
+	if g.channels >= 4*lanes && g.maps >= 4*lanes && g.outHeight >= 7 && g.outWidth >= 7 {
 		return winograd
 	}
 	return direct

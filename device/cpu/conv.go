@@ -94,7 +94,7 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
 			taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, relu: e.relu}
 		if e.bias != nil {
-			run.bias = wholePanels(e.bias[group*g.maps:][:g.maps], g.maps)
+			run.bias = wholeBlocks(e.bias[group*g.maps:][:g.maps], g.maps)
 		}
 		g.toOutput(run, y, e.add, group)
 		if g.pointwise() {
@@ -186,7 +186,7 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, read.order)
 	defer d.doneWith(weights, kept)
 	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step,
-		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholePanels(e.bias, g.maps), relu: e.relu}
+		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}
 	g.toOutput(run, y, e.add, 0)
 	d.run(run)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // sweep is a direct convolution on maps in blocks of channels, one micro-kernel call for each line of output pixels and each
-// panel of 32 output channels. Positions and steps are in float32s.
+// panel of output channels: as many as the micro-kernel computes at a time. Positions and steps are in float32s.
 type sweep struct {
 	x                          []float32
 	xFirst, xImage             int
@@ -18,12 +18,12 @@ type sweep struct {
 	maps                       int           // output channels
 	taps                       []*tiles.Taps // in parts, one added to the other
 	rowsOfWeights              int
-	w, bias                    []float32 // w packed, see packWeights; bias as long as maps in whole panels, or nil
+	w, bias                    []float32 // w packed, see packWeights; bias as long as maps in whole blocks, or nil
 	relu                       bool
 }
 
 // panel is the number of output channels that are computed together.
-const panel = 2 * lanes
+func (d *Device) panel() int { return d.tiles.Blocks * lanes }
 
 // Sizes in float32s of what should stay in the second-level cache together: the weights of some panels, and the input lines
 // that meet them one panel after another.
@@ -38,6 +38,7 @@ func (d *Device) run(s *sweep) {
 	if s.images == 0 || s.rows == 0 || s.cols == 0 {
 		return
 	}
+	panel := d.panel()
 	panels := pieces(s.maps, panel)
 	chunk := min(panels, max(1, weightsInCache/max(1, s.rowsOfWeights*panel)))
 	lineSize := max(1, s.rowsOfWeights*s.cols/2) // an upper guess: windows overlap
@@ -64,13 +65,14 @@ func (d *Device) run(s *sweep) {
 
 // strip computes one panel of rows [from, to) of an image.
 func (s *sweep) strip(k *tiles.Kernel, p *tiles.Product, number, image, from, to int) {
+	panel := k.Blocks * lanes
 	p.W = s.w[number*s.rowsOfWeights*panel:]
-	p.Blocks = min(2, blocksOf(s.maps)-2*number)
+	p.Blocks = min(k.Blocks, blocksOf(s.maps)-k.Blocks*number)
 	p.Bias, p.Add = nil, s.add
 	if s.bias != nil {
 		p.Bias = s.bias[number*panel:][:p.Blocks*lanes]
 	}
-	x, y := s.xFirst+image*s.xImage, s.yFirst+image*s.yImage+2*number*s.yBlock
+	x, y := s.xFirst+image*s.xImage, s.yFirst+image*s.yImage+k.Blocks*number*s.yBlock
 	for i, part := range s.taps {
 		p.Taps, p.ReLU = part, s.relu && i == len(s.taps)-1
 		for row := from; row < to; row++ {
@@ -256,8 +258,8 @@ func (d *Device) packed(w *device.Tensor, f *folding, key formKey, first, maps i
 	})
 }
 
-// packWeights copies weights to panels of 32 output channels: for each panel, for each row of weights, 32 (or 16, in a last
-// panel of one block) numbers. Those of channels that do not exist are some other channel's.
+// packWeights copies weights to panels of output channels: for each panel, for each row of weights, a number for each (16 in a
+// last panel of one block). Those of channels that do not exist are some other channel's.
 func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[float32] {
 	rows := len(order.rows)
 	b := d.floats.get(max(1, blocksOf(maps)*lanes*rows), &d.stats)
@@ -265,12 +267,12 @@ func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[f
 		return b
 	}
 	const part = 1 << 8 // rows whose sources stay in the first-level cache
-	blocks := blocksOf(maps)
+	blocks, each := blocksOf(maps), d.tiles.Blocks
 	d.divide(blocks, lanes*rows, func(_, first, last int) {
 		for block := first; block < last; block++ {
-			number, q := block/2, block%2
-			width := lanes * min(2, blocks-2*number)
-			to := b.data[number*panel*rows+q*lanes:]
+			number, q := block/each, block%each
+			width := lanes * min(each, blocks-each*number)
+			to := b.data[number*each*lanes*rows+q*lanes:]
 			var offsets [lanes]int32
 			for i := range min(lanes, maps-block*lanes) {
 				offsets[i] = int32(i * order.out)
@@ -284,12 +286,12 @@ func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[f
 	return b
 }
 
-// wholePanels copies a vector of one number for each channel, with zeros up to a whole panel.
-func wholePanels(v []float32, maps int) []float32 {
+// wholeBlocks copies a vector of one number for each channel, with zeros up to a whole block.
+func wholeBlocks(v []float32, maps int) []float32 {
 	if v == nil {
 		return nil
 	}
-	all := make([]float32, pieces(maps, panel)*panel)
+	all := make([]float32, blocksOf(maps)*lanes)
 	copy(all, v)
 	return all
 }

@@ -33,6 +33,9 @@ type tapReach struct {
 // mostParts is how many parts a batch has at most.
 const mostParts = 8
 
+// outputsOfPiece is the number of output channels of a panel.
+const outputsOfPiece = 2 * lanes
+
 // pixelsAtOnce is how many pixels of dy's two blocks and of one of x stay in the first-level cache.
 const pixelsAtOnce = 200
 
@@ -75,13 +78,13 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	if c.rows == g.outHeight {
 		c.imagesAtOnce = min(g.images, max(1, pixels/g.places))
 	}
-	panels := pieces(g.maps, panel)
+	panels := pieces(g.maps, outputsOfPiece)
 	pieces := panels * c.blocks * len(c.reach)
 	c.parts = 1
 	if panels*c.blocks == 1 {
 		c.parts = max(1, min(mostParts, g.images))
 	}
-	room := d.floats.get(max(1, c.parts*pieces*c.channels*panel), &d.stats)
+	room := d.floats.get(max(1, c.parts*pieces*c.channels*outputsOfPiece), &d.stats)
 	defer d.floats.put(room)
 	c.sums = room.data
 	for group := range g.Groups {
@@ -90,12 +93,12 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 			for from < to {
 				part, first := from/pieces, from%pieces
 				last := min(pieces, first+to-from)
-				c.compute(d.tiles, part, first, last, c.sums[part*pieces*c.channels*panel:])
+				c.compute(d.tiles, part, first, last, c.sums[part*pieces*c.channels*outputsOfPiece:])
 				from += last - first
 			}
 		})
 		for part := 1; part < c.parts; part++ {
-			size := pieces * c.channels * panel
+			size := pieces * c.channels * outputsOfPiece
 			d.vector.Axpy(c.sums[:size], c.sums[part*size:][:size], 1)
 		}
 		c.collect(d, g.weights(out(dw), group), last, index)
@@ -113,7 +116,7 @@ func (g *geometry) tapInside(r, s int) tapReach {
 
 // compute makes pieces [from, to) of a part of the batch, which are in the order of panels, blocks, taps.
 func (c *correlation) compute(k *tiles.Kernel, part, from, to int, sums []float32) {
-	size := c.channels * panel
+	size := c.channels * outputsOfPiece
 	clear(sums[from*size : to*size])
 	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.x.down, XStep: c.Stride[1] * c.x.step,
 		YImage: c.yImage, YRow: c.outWidth * lanes, YStep: lanes, YBlock: c.geometry.places * lanes, Channels: c.channels}
@@ -141,14 +144,14 @@ func (c *correlation) compute(k *tiles.Kernel, part, from, to int, sums []float3
 // collect copies the sums to where the weights belong, 16 neighbours at a time. Of the last block of pieces only some rows
 // are weights.
 func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, tap int) int) {
-	taps, size := len(c.reach), c.channels*panel
-	d.divide(pieces(c.maps, panel), panel*c.taps, func(_, from, to int) {
+	taps, size := len(c.reach), c.channels*outputsOfPiece
+	d.divide(pieces(c.maps, outputsOfPiece), outputsOfPiece*c.taps, func(_, from, to int) {
 		var offsets [lanes]int32
-		var places [panel]int
+		var places [outputsOfPiece]int
 		order := make([]int32, c.channels*taps) // where among a block's sums the weights of an output channel lie
 		for number := from; number < to; number++ {
 			width := lanes * min(2, blocksOf(c.maps)-2*number)
-			outs := min(panel, c.maps-number*panel)
+			outs := min(outputsOfPiece, c.maps-number*outputsOfPiece)
 			for block := range c.blocks {
 				count := c.channels
 				if block == c.blocks-1 {
@@ -165,7 +168,7 @@ func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, t
 						}
 					}
 				}
-				to := dw[number*panel*c.taps+first:]
+				to := dw[number*outputsOfPiece*c.taps+first:]
 				for o := range places {
 					places[o] = o
 				}

@@ -118,7 +118,7 @@ func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 				channels := cut(c.channels, p.channels, i)
 				if made != group*chunks+i {
 					made = group*chunks + i
-					c.windows(k, u, channels, outputs)
+					c.windows(k, u, d.tiles.Blocks, channels, outputs)
 				}
 				c.pixels(k, v, x, channels, first, last)
 				if product.Taps, product.Add = taps, m.data; i == 0 {
@@ -146,14 +146,15 @@ func (c *tiling) readyEpilogues() {
 	}
 }
 
-// windows makes the coefficients of windows: for each coefficient and each 32 output channels a panel with a row for each
-// input channel, the last panel of 16 if the blocks are odd.
-func (c *tiling) windows(k *transforms.Kernel, u []float32, channels, outputs chunk) {
+// windows makes the coefficients of windows: for each coefficient and as many blocks of output channels as the micro-kernel computes
+// at a time, each, a panel with a row for each input channel, the last panel of what is left.
+func (c *tiling) windows(k *transforms.Kernel, u []float32, each int, channels, outputs chunk) {
 	stride := windowStride(channels.count(), outputs.count())
 	for b := range outputs.blocks() {
 		at := outputs.from + b*lanes
-		width := min(2, outputs.blocks()-b/2*2) * lanes
-		to := u[b/2*2*lanes*channels.count()+b%2*lanes:]
+		panel := b / each * each
+		width := min(each, outputs.blocks()-panel) * lanes
+		to := u[panel*lanes*channels.count()+(b-panel)*lanes:]
 		if c.turned {
 			s := transforms.Windows{Lane: transforms.Taps, Tap: -1, Next: c.outputs * transforms.Taps, Lanes: min(lanes, outputs.to-at)}
 			k.Weights(to, stride, width, c.weights, (channels.from*c.outputs+at)*transforms.Taps+transforms.Taps-1, s, channels.count())
@@ -184,23 +185,16 @@ func tapsOfProduct(channels, block int) *tiles.Taps {
 	return tiles.NewTaps(places[:full], places[full:], lanes, channels%lanes)
 }
 
-// multiply makes the 36 products of matrices. Tiles are cut evenly into as many pieces as the kernel takes, since a short one
-// costs it no less.
+// multiply makes the 36 products of matrices.
 func multiply(k *tiles.Kernel, p *tiles.Product, m, v coefficients, u []float32, count, channels, blocks int) {
 	stride := windowStride(channels, blocks*lanes)
-	piece := evenPiece(count, 2*k.Run)
 	for i := range transforms.Coefficients {
-		for b := 0; b < blocks; b += 2 {
-			p.W, p.Blocks = u[i*stride+b*lanes*channels:], min(2, blocks-b)
-			for at := 0; at < count; at += piece {
-				k.Line(p, i*v.stride+at*lanes, b*m.block+i*m.stride+at*lanes, min(piece, count-at))
-			}
+		for b := 0; b < blocks; b += k.Blocks {
+			p.W, p.Blocks = u[i*stride+b*lanes*channels:], min(k.Blocks, blocks-b)
+			k.Line(p, i*v.stride, b*m.block+i*m.stride, count)
 		}
 	}
 }
-
-// evenPiece is the even size of at most most, if most is even, that cuts n most evenly.
-func evenPiece(n, most int) int { return min(most, (pieces(n, pieces(n, most))+1)/2*2) }
 
 // results makes tiles of y.
 func (c *tiling) results(k *transforms.Kernel, y []float32, m coefficients, outputs chunk, from, to int) {

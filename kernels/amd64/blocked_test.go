@@ -57,7 +57,8 @@ func TestProductsStayInside(t *testing.T) {
 						case full > 0:
 							reach = tap*(taps-1) + channels
 						}
-						pixels, width := 2*k.run, 16*k.blocks
+						const tiles = 2
+						pixels, width := tiles*2*k.run, 16*k.blocks
 						rows := full*channels + tail*tailChannels
 						x, w := fenced(t, (pixels-1)*3+reach, atEnd), fenced(t, max(1, rows*width), atEnd)
 						y, add, bias := fenced(t, pixels*16*k.blocks, atEnd), fenced(t, pixels*16*k.blocks, atEnd), fenced(t, width, atEnd)
@@ -69,7 +70,7 @@ func TestProductsStayInside(t *testing.T) {
 						block := pixels * 16
 						p := &amd64.Product{X0: &x[0], X1: &x[k.run*3], W: &w[0], Y0: &y[0], Y1: &y[k.run*16], Add0: &add[0], Add1: &add[k.run*16], Bias: &bias[0],
 							Offsets: &offsets[0], Taps: full, Channels: channels, TailTaps: tail, TailChannels: tailChannels,
-							XStep: 12, YStep: 64, YBlock: 4 * block, WStep: 4 * width, ReLU: 1}
+							XStep: 12, YStep: 64, YBlock: 4 * block, ReLU: 1, Tiles: tiles, XNext: 2 * k.run * 12, YNext: 2 * k.run * 64}
 						require.NotPanics(t, func() { k.do((*byte)(unsafe.Pointer(p))) })
 						for i := range pixels {
 							for j := range width {

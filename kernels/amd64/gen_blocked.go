@@ -4,87 +4,87 @@
 
 package amd64
 
-// ProductAVX512x7x2 computes two runs of 7 pixels and 32 channels.
+// ProductAVX512x7x2 computes tiles of two runs of 7 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x7x2(product *byte)
 
-// ProductAVX512x7x1 computes two runs of 7 pixels and 16 channels.
+// ProductAVX512x7x1 computes tiles of two runs of 7 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x7x1(product *byte)
 
-// ProductAVX512x6x2 computes two runs of 6 pixels and 32 channels.
+// ProductAVX512x6x2 computes tiles of two runs of 6 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x6x2(product *byte)
 
-// ProductAVX512x6x1 computes two runs of 6 pixels and 16 channels.
+// ProductAVX512x6x1 computes tiles of two runs of 6 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x6x1(product *byte)
 
-// ProductAVX512x5x2 computes two runs of 5 pixels and 32 channels.
+// ProductAVX512x5x2 computes tiles of two runs of 5 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x5x2(product *byte)
 
-// ProductAVX512x5x1 computes two runs of 5 pixels and 16 channels.
+// ProductAVX512x5x1 computes tiles of two runs of 5 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x5x1(product *byte)
 
-// ProductAVX512x4x2 computes two runs of 4 pixels and 32 channels.
+// ProductAVX512x4x2 computes tiles of two runs of 4 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x4x2(product *byte)
 
-// ProductAVX512x4x1 computes two runs of 4 pixels and 16 channels.
+// ProductAVX512x4x1 computes tiles of two runs of 4 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x4x1(product *byte)
 
-// ProductAVX512x3x2 computes two runs of 3 pixels and 32 channels.
+// ProductAVX512x3x2 computes tiles of two runs of 3 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x3x2(product *byte)
 
-// ProductAVX512x3x1 computes two runs of 3 pixels and 16 channels.
+// ProductAVX512x3x1 computes tiles of two runs of 3 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x3x1(product *byte)
 
-// ProductAVX512x2x2 computes two runs of 2 pixels and 32 channels.
+// ProductAVX512x2x2 computes tiles of two runs of 2 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x2x2(product *byte)
 
-// ProductAVX512x2x1 computes two runs of 2 pixels and 16 channels.
+// ProductAVX512x2x1 computes tiles of two runs of 2 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x2x1(product *byte)
 
-// ProductAVX512x1x2 computes two runs of 1 pixels and 32 channels.
+// ProductAVX512x1x2 computes tiles of two runs of 1 pixels and 32 channels.
 //
 //go:noescape
 func ProductAVX512x1x2(product *byte)
 
-// ProductAVX512x1x1 computes two runs of 1 pixels and 16 channels.
+// ProductAVX512x1x1 computes tiles of two runs of 1 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX512x1x1(product *byte)
 
-// ProductAVX2x3x1 computes two runs of 3 pixels and 16 channels.
+// ProductAVX2x3x1 computes tiles of two runs of 3 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX2x3x1(product *byte)
 
-// ProductAVX2x2x1 computes two runs of 2 pixels and 16 channels.
+// ProductAVX2x2x1 computes tiles of two runs of 2 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX2x2x1(product *byte)
 
-// ProductAVX2x1x1 computes two runs of 1 pixels and 16 channels.
+// ProductAVX2x1x1 computes tiles of two runs of 1 pixels and 16 channels.
 //
 //go:noescape
 func ProductAVX2x1x1(product *byte)

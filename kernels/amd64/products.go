@@ -1,7 +1,8 @@
 package amd64
 
-// Product is what the Product kernels are called with: a tile of output pixels and of one or two blocks of 16 output
-// channels, in maps whose channels lie in blocks of 16. Steps are in bytes. The assembly knows the fields by their offsets.
+// Product is what the Product kernels are called with: tiles of output pixels and of one or two blocks of 16 output
+// channels, in maps whose channels lie in blocks of 16. Steps are in bytes. The assembly knows the fields by their offsets, and moves
+// the places on from tile to tile.
 //
 //	y[i][j] = bias[j] + add[i][j] + sum over taps t, channels c of x[i][offset(t)+c] * w[t][c][j], then max(0, y) if asked for
 //
@@ -9,7 +10,7 @@ package amd64
 // overlap. Every sum starts with the bias and goes through the taps in order, one fused multiply-add after another.
 type Product struct {
 	X0, X1                 *float32
-	W                      *float32 // a row of output channels for each tap and channel, WStep apart
+	W                      *float32 // a row of output channels for each tap and channel, one behind the other
 	Y0, Y1                 *float32
 	Add0, Add1             *float32 // what is added, in steps of y; nil for nothing
 	Bias                   *float32 // nil for 0
@@ -18,8 +19,9 @@ type Product struct {
 	TailTaps, TailChannels int      // then so many of others
 	XStep, YStep           int
 	YBlock                 int // from an output block to the next
-	WStep                  int
 	ReLU                   int // 1 for max(0, y); NaN stays
+	Tiles                  int // at least 1
+	XNext, YNext           int // from a tile to the next
 }
 
 // Gradient is what the Gradient kernels are called with: the sum over pixels of the products of some channels of x with one

@@ -32,9 +32,9 @@ type drawn struct {
 	full, tail   []int
 }
 
-func draw(src *philox.Source, pixels int) *drawn {
+func draw(src *philox.Source, blocks, pixels int) *drawn {
 	d := &drawn{pixels: pixels}
-	d.Blocks, d.ReLU = 1+src.Intn(2), src.Intn(2) == 0
+	d.Blocks, d.ReLU = 1+src.Intn(blocks), src.Intn(2) == 0
 	d.XStep, d.YStep = 1+src.Intn(40), Lanes*(1+src.Intn(3))
 	d.YBlock = d.YStep*pixels*2 + src.Intn(50)
 	channels, tailChannels := 1+src.Intn(24), 1+src.Intn(15)
@@ -110,7 +110,7 @@ func TestLine(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		src := philox.NewSource(philox.Stream{Seed: 1})
 		for trial := range 300 {
-			d := draw(src, 1+trial%45)
+			d := draw(src, k.Blocks, 1+trial%45)
 			before := append([]float32(nil), d.Y...)
 			add := append([]float32(nil), d.Add...)
 			if d.Add == nil {
@@ -130,7 +130,7 @@ func TestPair(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		src := philox.NewSource(philox.Stream{Seed: 2})
 		for trial := range 100 {
-			d := draw(src, 1+trial%k.Run)
+			d := draw(src, k.Blocks, 1+trial%k.Run)
 			before := append([]float32(nil), d.Y...)
 			add := append([]float32(nil), d.Add...)
 			if d.Add == nil {
@@ -152,7 +152,7 @@ func TestPartsOfALineHaveTheSameBits(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		src := philox.NewSource(philox.Stream{Seed: 3})
 		for range 50 {
-			d := draw(src, 40)
+			d := draw(src, k.Blocks, 40)
 			d.Add = nil
 			k.Line(&d.Product, d.x, d.y, 40)
 			whole := append([]float32(nil), d.Y...)
@@ -265,12 +265,12 @@ func BenchmarkLine(b *testing.B) {
 				for at := 0; at < c*pixels; at += Lanes * pixels {
 					places = append(places, at)
 				}
-				p := &Product{X: make([]float32, c*pixels), W: make([]float32, c*2*Lanes), Y: make([]float32, 2*Lanes*pixels), Taps: NewTaps(places, nil, Lanes, 0),
-					XStep: Lanes, YStep: Lanes, YBlock: Lanes * pixels, Blocks: 2}
+				p := &Product{X: make([]float32, c*pixels), W: make([]float32, c*k.Blocks*Lanes), Y: make([]float32, k.Blocks*Lanes*pixels), Taps: NewTaps(places, nil, Lanes, 0),
+					XStep: Lanes, YStep: Lanes, YBlock: Lanes * pixels, Blocks: k.Blocks}
 				for b.Loop() {
 					k.Line(p, 0, 0, pixels)
 				}
-				b.ReportMetric(float64(b.N)*2*pixels*float64(c)*2*Lanes/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+				b.ReportMetric(float64(b.N)*2*pixels*float64(c*k.Blocks)*Lanes/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 			})
 		}
 	}

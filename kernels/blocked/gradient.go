@@ -38,10 +38,10 @@ func (k *Kernel) Sum(g *Gradient, dw []float32, x, y int, accumulate bool) {
 	lastY := (g.Images-1)*g.YImage + (g.Rows-1)*g.YRow + (g.Cols-1)*g.YStep + (g.Blocks-1)*g.YBlock + Lanes - 1
 	_, _, _, _, _ = g.X[x], g.X[x+lastX], g.DY[y], g.DY[y+lastY], dw[g.Channels*Lanes*g.Blocks-1]
 	g.adding = accumulate
-	for g.block = 0; g.block < g.Blocks; g.block += k.blocks {
+	for g.block = 0; g.block < g.Blocks; g.block += k.Blocks {
 		for c := 0; c < g.Channels; {
 			g.x, g.y, g.dw = x+c, y+g.block*g.YBlock, dw[(c*g.Blocks+g.block)*Lanes:]
-			c += k.sum(g, g.Channels-c, min(k.blocks, g.Blocks))
+			c += k.sum(g, g.Channels-c, min(k.Blocks, g.Blocks))
 		}
 	}
 }

@@ -10,16 +10,16 @@ type Kernel struct {
 	Set isa.Set
 	// Run is the number of pixels in half a tile: a line is computed fastest if its length is a multiple of 2*Run.
 	Run int
-	// blocks is how many blocks of output channels the assembly computes at a time.
-	blocks int
-	// product computes two runs of pixels; blocks is 1 or what the kernel can.
-	product func(p *Product, run, blocks int)
-	// sum computes some rows of a gradient, and says how many.
+	// Blocks is how many blocks of output channels are computed at a time, one or two: weights are best laid out for as many.
+	Blocks int
+	// product computes tiles of two runs of pixels.
+	product func(p *Product, run int)
+	// sum computes some rows of a gradient, in 1 or Blocks blocks, and says how many.
 	sum    func(g *Gradient, rows, blocks int) int
 	gather func(dst []float32, step int, src []float32, offsets *[Lanes]int32, places []int)
 }
 
-var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, Run: 4, blocks: 2, product: genericProduct, sum: genericSum, gather: genericGather}}
+var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, Run: 4, Blocks: 2, product: genericProduct, sum: genericSum, gather: genericGather}}
 
 // For returns the kernels of an instruction set that this machine has.
 func For(set isa.Set) *Kernel { return kernels[set] }

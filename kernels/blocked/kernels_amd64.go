@@ -6,8 +6,8 @@ import (
 )
 
 func init() {
-	kernels[isa.AVX512] = &Kernel{Set: isa.AVX512, Run: 7, blocks: 2, product: productAVX512, sum: sumAVX512, gather: gatherAVX512}
-	kernels[isa.AVX2] = &Kernel{Set: isa.AVX2, Run: 3, blocks: 1, product: productAVX2, sum: sumAVX2, gather: gatherAVX2}
+	kernels[isa.AVX512] = &Kernel{Set: isa.AVX512, Run: 7, Blocks: 2, product: productAVX512, sum: sumAVX512, gather: gatherAVX512}
+	kernels[isa.AVX2] = &Kernel{Set: isa.AVX2, Run: 3, Blocks: 1, product: productAVX2, sum: sumAVX2, gather: gatherAVX2}
 }
 
 // The assembly by blocks and length of run.
@@ -21,9 +21,9 @@ var (
 	productsAVX2 = [4]func(*byte){1: amd64.ProductAVX2x1x1, 2: amd64.ProductAVX2x2x1, 3: amd64.ProductAVX2x3x1}
 )
 
-func productAVX512(p *Product, run, blocks int) { productsAVX512[blocks][run](p.fill()) }
+func productAVX512(p *Product, run int) { productsAVX512[p.Blocks][run](p.fill(run)) }
 
-func productAVX2(p *Product, run, _ int) { productsAVX2[run](p.fill()) }
+func productAVX2(p *Product, run int) { productsAVX2[run](p.fill(run)) }
 
 func sumAVX512(g *Gradient, rows, blocks int) int {
 	switch {

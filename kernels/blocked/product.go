@@ -49,7 +49,7 @@ func (t *Taps) set(full, channels, tailChannels int) {
 	}
 }
 
-// Product is the computation of one or two blocks of output channels:
+// Product is the computation of some blocks of output channels, at most Kernel.Blocks:
 //
 //	y[p*YStep + b*YBlock + j] = bias[16b+j] + add[...] + sum over taps t, channels c of x[p*XStep + offset(t) + c] * w[t][c][16b+j]
 //
@@ -60,12 +60,12 @@ type Product struct {
 	Taps               *Taps
 	XStep, YStep       int
 	YBlock             int
-	Blocks             int // 1 or 2
+	Blocks             int
 	ReLU               bool
 
 	args           amd64.Product
-	x0, x1, y0, y1 int // the runs, for plain Go
-	block          int
+	x0, x1, y0, y1 int // the runs of the first tile
+	count          int // of tiles
 }
 
 // Line computes the pixels x, x+XStep, ... of X; they go to y, y+YStep, ... of Y.
@@ -73,25 +73,40 @@ func (k *Kernel) Line(p *Product, x, y, pixels int) {
 	if pixels <= 0 {
 		return
 	}
-	p.check(x, y, pixels)
-	for pixels > 0 {
-		n := min(pixels, 2*k.Run)
+	k.check(p, x, y, pixels)
+	whole := 2 * k.Run
+	count := pixels / whole
+	if rest := pixels % whole; count > 0 && (rest == 1 || rest == 2) {
+		count-- // a tile of so few has too few sums to keep the multiply-add units busy: better two of half the size
+	}
+	if count > 0 {
+		k.tiles(p, x, x+k.Run*p.XStep, y, y+k.Run*p.YStep, k.Run, count)
+	}
+	for done := count * whole; done < pixels; {
+		n := pixels - done
+		if n > whole {
+			n = (n + 3) / 4 * 2
+		}
 		run := (n + 1) / 2 // of an odd number the middle one is in both runs
-		k.tile(p, x, x+(n-run)*p.XStep, y, y+(n-run)*p.YStep, run)
-		x, y, pixels = x+n*p.XStep, y+n*p.YStep, pixels-n
+		x, y := x+done*p.XStep, y+done*p.YStep
+		k.tiles(p, x, x+(n-run)*p.XStep, y, y+(n-run)*p.YStep, run, 1)
+		done += n
 	}
 }
 
 // Pair computes two lines at once, each of at most Run pixels.
 func (k *Kernel) Pair(p *Product, x0, x1, y0, y1, pixels int) {
-	p.check(x0, y0, pixels)
-	p.check(x1, y1, pixels)
-	k.tile(p, x0, x1, y0, y1, pixels)
+	k.check(p, x0, y0, pixels)
+	k.check(p, x1, y1, pixels)
+	k.tiles(p, x0, x1, y0, y1, pixels, 1)
 }
 
 // check panics unless all that the assembly touches is there.
-func (p *Product) check(x, y, pixels int) {
+func (k *Kernel) check(p *Product, x, y, pixels int) {
 	t := p.Taps
+	if p.Blocks < 1 || p.Blocks > k.Blocks {
+		panic(fmt.Sprintf("blocked: %d blocks of output channels, expected 1 to %d", p.Blocks, k.Blocks))
+	}
 	if len(t.Offsets) > 0 {
 		_, _ = p.X[x+t.least], p.X[x+(pixels-1)*p.XStep+t.most-1]
 	}
@@ -105,45 +120,51 @@ func (p *Product) check(x, y, pixels int) {
 	}
 }
 
-// tile computes two runs, all blocks of them.
-func (k *Kernel) tile(p *Product, x0, x1, y0, y1, run int) {
-	p.x0, p.x1, p.y0, p.y1 = x0, x1, y0, y1
-	for p.block = 0; p.block < p.Blocks; p.block += k.blocks {
-		k.product(p, run, min(k.blocks, p.Blocks))
-	}
+// tiles computes so many tiles of two runs, one behind the other.
+func (k *Kernel) tiles(p *Product, x0, x1, y0, y1, run, count int) {
+	p.x0, p.x1, p.y0, p.y1, p.count = x0, x1, y0, y1, count
+	k.product(p, run)
 }
 
 // fill readies the parameters for the assembly.
-func (p *Product) fill() *byte {
+func (p *Product) fill(run int) *byte {
 	a, t := &p.args, p.Taps
 	x := unsafe.SliceData(p.X)
 	a.X0, a.X1 = at(x, p.x0), at(x, p.x1)
-	a.W = at(unsafe.SliceData(p.W), p.block*Lanes)
-	out := p.block * p.YBlock
+	a.W = unsafe.SliceData(p.W)
 	y := unsafe.SliceData(p.Y)
-	a.Y0, a.Y1 = at(y, p.y0+out), at(y, p.y1+out)
+	a.Y0, a.Y1 = at(y, p.y0), at(y, p.y1)
 	a.Add0, a.Add1, a.Bias = nil, nil, nil
 	if p.Add != nil {
 		add := unsafe.SliceData(p.Add)
-		a.Add0, a.Add1 = at(add, p.y0+out), at(add, p.y1+out)
+		a.Add0, a.Add1 = at(add, p.y0), at(add, p.y1)
 	}
 	if p.Bias != nil {
-		a.Bias = at(unsafe.SliceData(p.Bias), p.block*Lanes)
+		a.Bias = unsafe.SliceData(p.Bias)
 	}
 	a.Offsets = unsafe.SliceData(t.bytes)
 	a.Taps, a.Channels, a.TailTaps, a.TailChannels = t.Full, t.Channels, len(t.Offsets)-t.Full, t.TailChannels
-	a.XStep, a.YStep, a.YBlock, a.WStep = 4*p.XStep, 4*p.YStep, 4*p.YBlock, 4*Lanes*p.Blocks
+	a.XStep, a.YStep, a.YBlock = 4*p.XStep, 4*p.YStep, 4*p.YBlock
 	a.ReLU = 0
 	if p.ReLU {
 		a.ReLU = 1
 	}
+	a.Tiles, a.XNext, a.YNext = p.count, 2*run*a.XStep, 2*run*a.YStep
 	return (*byte)(unsafe.Pointer(a))
 }
 
 func at(base *float32, i int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(base), 4*i)) }
 
 // genericProduct is the kernel in plain Go.
-func genericProduct(p *Product, run, blocks int) {
+func genericProduct(p *Product, run int) {
+	for range p.count {
+		p.genericTile(run)
+		p.x0, p.x1 = p.x0+2*run*p.XStep, p.x1+2*run*p.XStep
+		p.y0, p.y1 = p.y0+2*run*p.YStep, p.y1+2*run*p.YStep
+	}
+}
+
+func (p *Product) genericTile(run int) {
 	var sums [Lanes]float32
 	width := Lanes * p.Blocks
 	for i := range 2 * run {
@@ -154,7 +175,7 @@ func genericProduct(p *Product, run, blocks int) {
 				continue // done already, and what it was to be added to may be overwritten
 			}
 		}
-		for b := p.block; b < p.block+blocks; b++ {
+		for b := range p.Blocks {
 			sums = [Lanes]float32{}
 			if p.Bias != nil {
 				sums = [Lanes]float32(p.Bias[b*Lanes:])

@@ -18,6 +18,8 @@ import (
 // 16 channels are 12 sums of 8, two registers of weights, two of inputs: all 16. There is a kernel for each length of run, for
 // what is left over at the end of a row.
 //
+// One call computes tile after tile of a line: of few input channels a call costs a good part of what a tile does.
+//
 // Pixels lie a run-time step apart. With the registers step, 3*step and 5*step every one of the seven of a run is base plus
 // index times 1, 2 or 4.
 //
@@ -127,7 +129,7 @@ func product(set string, run, blocks int) {
 	name := fmt.Sprintf("Product%sx%dx%d", set, run, blocks)
 	v := newVectors(set, blocks)
 	TEXT(name, attr.NOSPLIT, "func(product *byte)")
-	Doc(fmt.Sprintf("%s computes two runs of %d pixels and %d channels.", name, run, 16*blocks))
+	Doc(fmt.Sprintf("%s computes tiles of two runs of %d pixels and %d channels.", name, run, 16*blocks))
 	Pragma("noescape")
 	args := Load(Param("product"), GP64())
 
@@ -135,6 +137,7 @@ func product(set string, run, blocks int) {
 	for i := range sums {
 		sums[i] = v.registers()
 	}
+	Label("tile")
 	bias := field(args, 7)
 	TESTQ(bias, bias)
 	JE(LabelRef("zero"))
@@ -153,17 +156,25 @@ func product(set string, run, blocks int) {
 	Label("begin")
 
 	w, tap, taps, channels := field(args, 2), field(args, 8), field(args, 9), field(args, 10)
-	tail, weightStep := field(args, 11), field(args, 16)
+	tail := field(args, 11)
 	at := newSteps(run, field(args, 13))
 	x := [2]reg.GPVirtual{GP64(), GP64()}
 	c := GP64()
 	right, left := v.registers(), [2]reg.VecVirtual{v.register(), v.register()}
+	unrolled := 1
+	if set == "AVX2" {
+		unrolled = 4
+	}
 	TESTQ(taps, taps)
 	JE(LabelRef("tail"))
 	Label("taps")
 	for k := range x {
 		MOVQ(Mem{Base: tap}, x[k])
 		ADDQ(Mem{Base: args, Disp: 8 * k}, x[k])
+	}
+	if set == "AVX2" { // there the prefetches would cost more than they save where the pixels are neighbours
+		CMPQ(at.one, Imm(64))
+		JLE(LabelRef("near"))
 	}
 	for k := range x { // what the next tap reads; after the last there is one more offset
 		next := GP64()
@@ -175,28 +186,33 @@ func product(set string, run, blocks int) {
 			PREFETCHT0(m)
 		}
 	}
-	MOVQ(channels, c)
-	Label("channels")
-	for j, r := range right {
-		VMOVUPS(Mem{Base: w, Disp: v.bytes * j}, r)
-	}
-	for at := 0; at < blocks*64; at += 64 {
-		PREFETCHT0(Mem{Base: w, Disp: weightsAhead + at})
-	}
-	for i := range sums {
-		m := at.at(i % run)
-		m.Base = x[i/run]
-		l := left[i%2]
-		VBROADCASTSS(m, l)
-		for j, r := range right {
-			VFMADD231PS(r, l, sums[i][j])
+	Label("near")
+	// some does so many channels.
+	some := func(count int) {
+		for channel := range count {
+			row := channel * blocks * 64
+			for j, r := range right {
+				VMOVUPS(Mem{Base: w, Disp: row + v.bytes*j}, r)
+			}
+			for line := 0; line < blocks*64; line += 64 {
+				PREFETCHT0(Mem{Base: w, Disp: row + weightsAhead + line})
+			}
+			for i := range sums {
+				m := at.at(i % run)
+				m.Base, m.Disp = x[i/run], 4*channel
+				l := left[i%2]
+				VBROADCASTSS(m, l)
+				for j, r := range right {
+					VFMADD231PS(r, l, sums[i][j])
+				}
+			}
 		}
+		ADDQ(Imm(uint64(4*count)), x[0])
+		ADDQ(Imm(uint64(4*count)), x[1])
+		ADDQ(U32(64*blocks*count), w)
 	}
-	ADDQ(Imm(4), x[0])
-	ADDQ(Imm(4), x[1])
-	ADDQ(weightStep, w)
-	DECQ(c)
-	JNE(LabelRef("channels"))
+	MOVQ(channels, c)
+	repeat("Channels", c, unrolled, some)
 	ADDQ(Imm(8), tap)
 	DECQ(taps)
 	JNE(LabelRef("taps"))
@@ -230,7 +246,7 @@ func product(set string, run, blocks int) {
 	JE(LabelRef("added"))
 	each(5, func(m Mem, s reg.VecVirtual) { VADDPS(m, s, s) })
 	Label("added")
-	relu := field(args, 17)
+	relu := field(args, 16)
 	TESTQ(relu, relu)
 	JE(LabelRef("store"))
 	zero := right[0]
@@ -242,6 +258,24 @@ func product(set string, run, blocks int) {
 	}
 	Label("store")
 	each(3, func(m Mem, s reg.VecVirtual) { VMOVUPS(s, m) })
+
+	DECQ(Mem{Base: args, Disp: 8 * 17})
+	JE(LabelRef("done"))
+	next := field(args, 18)
+	for _, run := range []int{0, 1} {
+		ADDQ(next, Mem{Base: args, Disp: 8 * run})
+	}
+	next, add = field(args, 19), field(args, 5)
+	for _, run := range []int{3, 4} {
+		ADDQ(next, Mem{Base: args, Disp: 8 * run})
+	}
+	TESTQ(add, add)
+	JE(LabelRef("tile"))
+	for _, run := range []int{5, 6} {
+		ADDQ(next, Mem{Base: args, Disp: 8 * run})
+	}
+	JMP(LabelRef("tile"))
+	Label("done")
 	VZEROUPPER()
 	RET()
 }

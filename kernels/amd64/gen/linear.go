@@ -26,7 +26,7 @@ import (
 //
 // Finish adds a bias and takes the activation, of what is still in the cache.
 func linearKernels() {
-	for _, t := range []target{{"AVX512", 8, 16, ZMM}, {"AVX2", 4, 8, YMM}} {
+	for _, t := range []target{{"AVX512", 8, 16, ZMM, 1}, {"AVX2", 4, 8, YMM, 1}} {
 		outputs := []int{6, 2, 1}
 		if t.lanes == 8 {
 			outputs = outputs[1:]

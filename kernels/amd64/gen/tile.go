@@ -15,6 +15,8 @@ type target struct {
 	rows   int // of a tile
 	lanes  int // float32s in a register; a tile is two registers wide
 	vector func() reg.VecVirtual
+
+	unrolled int // steps of an inner loop's turn
 }
 
 // The micro-kernels of package gemm, and what copies matrices to their panels.
@@ -32,7 +34,7 @@ type target struct {
 // 4 elements a cycle with AVX-512 (64 shuffles for 256), 2.7 with AVX2. Lines copies what lies as a panel wants it.
 func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
-	wide := target{"AVX512", 14, 16, ZMM}
+	wide := target{"AVX512", 14, 16, ZMM, 1}
 	for _, rows := range []int{14, 8, 4} {
 		tile(wide, rows, 2)
 		tile(wide, rows, 1)
@@ -42,7 +44,7 @@ func tiles() {
 	lines(wide, 14)
 	lines(wide, 32)
 	// 12 sums, two vectors of B and two of A: all 16 registers.
-	narrow := target{"AVX2", 6, 8, YMM}
+	narrow := target{"AVX2", 6, 8, YMM, 4}
 	for _, rows := range []int{6, 3} {
 		tile(narrow, rows, 2)
 		tile(narrow, rows, 1)
@@ -99,22 +101,25 @@ func tile(t target, rows, vectors int) {
 		right[j] = t.vector()
 	}
 	left := [2]reg.VecVirtual{t.vector(), t.vector()}
-	step := func() {
-		for j, r := range right {
-			VMOVUPS(Mem{Base: b, Disp: 4 * t.lanes * j}, r)
-		}
-		for at := 0; at < vectors*t.bytes(); at += 64 {
-			PREFETCHT0(Mem{Base: b, Disp: 2*t.bytes()*ahead + at})
-		}
-		for i := range sums {
-			l := left[i%2]
-			VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, l)
+	some := func(count int) {
+		for k := range count {
+			fromA, fromB := 4*t.rows*k, 8*t.lanes*k
 			for j, r := range right {
-				VFMADD231PS(r, l, sums[i][j])
+				VMOVUPS(Mem{Base: b, Disp: fromB + 4*t.lanes*j}, r)
+			}
+			for at := 0; at < vectors*t.bytes(); at += 64 {
+				PREFETCHT0(Mem{Base: b, Disp: fromB + 2*t.bytes()*ahead + at})
+			}
+			for i := range sums {
+				l := left[i%2]
+				VBROADCASTSS(Mem{Base: a, Disp: fromA + 4*i}, l)
+				for j, r := range right {
+					VFMADD231PS(r, l, sums[i][j])
+				}
 			}
 		}
-		ADDQ(Imm(uint64(4*t.rows)), a)
-		ADDQ(Imm(uint64(8*t.lanes)), b)
+		ADDQ(Imm(uint64(4*t.rows*count)), a)
+		ADDQ(U32(8*t.lanes*count), b)
 	}
 	// What asks for a row of C: it may start anywhere in a line of the cache, but its last byte is in the last one.
 	var parts []int
@@ -122,7 +127,7 @@ func tile(t target, rows, vectors int) {
 		parts = append(parts, at)
 	}
 	parts = append(parts, vectors*t.bytes()-1)
-	asking, rest, loop, end := "asking"+name, "rest"+name, "loop"+name, "end"+name
+	asking, rest := "asking"+name, "rest"+name
 	steps, count, line := GP64(), GP64(), GP64()
 	MOVQ(depth, steps)
 	CMPQ(depth, Imm(uint64(rows*len(parts))))
@@ -132,20 +137,14 @@ func tile(t target, rows, vectors int) {
 	Label(asking)
 	for _, at := range parts {
 		PREFETCHT0(Mem{Base: line, Disp: at})
-		step()
+		some(1)
 	}
 	ADDQ(ldc, line)
 	SUBQ(Imm(uint64(len(parts))), steps)
 	DECQ(count)
 	JNE(LabelRef(asking))
 	Label(rest)
-	TESTQ(steps, steps)
-	JE(LabelRef(end))
-	Label(loop)
-	step()
-	DECQ(steps)
-	JNE(LabelRef(loop))
-	Label(end)
+	repeat(name, steps, t.unrolled, some)
 
 	set := "set" + t.name
 	TESTB(accumulate, accumulate)
