@@ -79,6 +79,16 @@ func Outer1AVX512(p *byte)
 //go:noescape
 func FinishAVX512(p *byte)
 
+// Dots2x6AVX2 multiplies 2 rows of x by 6 of w; p is a Dots.
+//
+//go:noescape
+func Dots2x6AVX2(p *byte)
+
+// Dots1x6AVX2 multiplies 1 rows of x by 6 of w; p is a Dots.
+//
+//go:noescape
+func Dots1x6AVX2(p *byte)
+
 // Dots4x2AVX2 multiplies 4 rows of x by 2 of w; p is a Dots.
 //
 //go:noescape

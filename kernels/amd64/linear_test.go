@@ -29,6 +29,7 @@ var (
 		{"Dots4x6AVX512", 16, 4, 6, amd64.Dots4x6AVX512}, {"Dots2x6AVX512", 16, 2, 6, amd64.Dots2x6AVX512}, {"Dots1x6AVX512", 16, 1, 6, amd64.Dots1x6AVX512},
 		{"Dots4x2AVX512", 16, 4, 2, amd64.Dots4x2AVX512}, {"Dots2x2AVX512", 16, 2, 2, amd64.Dots2x2AVX512}, {"Dots1x2AVX512", 16, 1, 2, amd64.Dots1x2AVX512},
 		{"Dots4x1AVX512", 16, 4, 1, amd64.Dots4x1AVX512}, {"Dots2x1AVX512", 16, 2, 1, amd64.Dots2x1AVX512}, {"Dots1x1AVX512", 16, 1, 1, amd64.Dots1x1AVX512},
+		{"Dots2x6AVX2", 8, 2, 6, amd64.Dots2x6AVX2}, {"Dots1x6AVX2", 8, 1, 6, amd64.Dots1x6AVX2},
 		{"Dots4x2AVX2", 8, 4, 2, amd64.Dots4x2AVX2}, {"Dots2x2AVX2", 8, 2, 2, amd64.Dots2x2AVX2}, {"Dots1x2AVX2", 8, 1, 2, amd64.Dots1x2AVX2},
 		{"Dots4x1AVX2", 8, 4, 1, amd64.Dots4x1AVX2}, {"Dots2x1AVX2", 8, 2, 1, amd64.Dots2x1AVX2}, {"Dots1x1AVX2", 8, 1, 1, amd64.Dots1x1AVX2},
 	}

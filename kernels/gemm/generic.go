@@ -1,5 +1,7 @@
 package gemm
 
+import "math"
+
 // generic does tiles side by side.
 func generic(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
 	for t := range count {
@@ -46,7 +48,7 @@ func genericTile(depth int, a, b, c []float32, ldc int, accumulate bool) {
 }
 
 // genericSkinny has vectors of four, so that an addition need not wait for the one before.
-var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, rows: []int{4, 1},
+var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, widest: math.MaxInt, rows: []int{4, 1},
 	dots: genericDots, total: genericTotal, outer: genericOuter, finish: genericFinish}
 
 func genericDots(_ *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, _ int) {

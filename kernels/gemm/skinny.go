@@ -10,6 +10,7 @@ type skinny struct {
 	lanes int // of the vectors in which dots leaves its sums
 	// Tiles are as large as they can, from lists in falling order that end with 1.
 	samples, outputs []int // rows of x and of w in a tile of dots
+	widest           int   // rows of x at most for tiles of outputs[0]
 	rows             []int // of c in a tile of outer
 
 	// dots: sums[(r*q+j)*lanes+l] = (or += if accumulate) the sum over s of x[i*ldx+s*lanes+l] * w[j*ldw+s*lanes+l], i < r,
@@ -57,8 +58,12 @@ func (k *Kernel) Dots(ws *Workspace, y []float32, ldy int, x []float32, n int, w
 	if n > k.samples[0] {
 		x, ldx = ws.spread(x, n, depth)
 	}
+	outputs := k.outputs
+	if n > k.widest {
+		outputs = outputs[1:]
+	}
 	for j, q := j0, 0; j < j1; j += q {
-		q = first(k.outputs, j1-j)
+		q = first(outputs, j1-j)
 		for from := 0; from < n; from += dotRows {
 			k.dotRows(ws, y[j:], ldy, x, ldx, from, min(from+dotRows, n), w[j*depth:], q, depth)
 		}

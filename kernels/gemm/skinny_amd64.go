@@ -30,7 +30,7 @@ func tail(mask func(n int) uintptr, lanes int) uintptr {
 	return mask(lanes)
 }
 
-var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, rows: []int{8, 4, 2, 1},
+var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: math.MaxInt, rows: []int{8, 4, 2, 1},
 	dots: dots(16, bits, map[[2]int]kernel{
 		{4, 6}: amd64.Dots4x6AVX512, {2, 6}: amd64.Dots2x6AVX512, {1, 6}: amd64.Dots1x6AVX512,
 		{4, 2}: amd64.Dots4x2AVX512, {2, 2}: amd64.Dots2x2AVX512, {1, 2}: amd64.Dots1x2AVX512,
@@ -41,8 +41,9 @@ var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 
 	finish: finish(16, bits, amd64.FinishAVX512),
 }
 
-var skinnyAVX2 = skinny{lanes: 8, samples: []int{4, 2, 1}, outputs: []int{2, 1}, rows: []int{4, 2, 1},
+var skinnyAVX2 = skinny{lanes: 8, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: 2, rows: []int{4, 2, 1},
 	dots: dots(8, table, map[[2]int]kernel{
+		{2, 6}: amd64.Dots2x6AVX2, {1, 6}: amd64.Dots1x6AVX2,
 		{4, 2}: amd64.Dots4x2AVX2, {2, 2}: amd64.Dots2x2AVX2, {1, 2}: amd64.Dots1x2AVX2,
 		{4, 1}: amd64.Dots4x1AVX2, {2, 1}: amd64.Dots2x1AVX2, {1, 1}: amd64.Dots1x1AVX2,
 	}),

@@ -15,7 +15,8 @@ import (
 // Dots computes y = x w': rows of x times rows of w, both read along the row, a vector of each at a time. The sums are vectors
 // too; lane l of sum (r, q) has the products of elements l, l+lanes, ... AVX-512: 4 rows of x and 6 of w are 24 sums, 4
 // vectors of x stay while those of w come and go: 10 loads for 24 multiply-adds (12 cycles). AVX2: 4 x 2 are 8 sums, as many
-// as it takes to hide the latency of 4 cycles at 2 a cycle. Rows of w are so many streams, each in the order of its addresses.
+// as it takes to hide the latency of 4 cycles at 2 a cycle, and 2 x 6 or 1 x 6 read more streams where nothing but memory counts.
+// Rows of w are so many streams, each in the order of its addresses.
 // While a tile of x meets some rows of w in the first-level cache nothing would come from memory, so the kernel asks for the
 // next piece of three rows meanwhile. DotsTotal adds up the lanes of such sums.
 //
@@ -27,13 +28,11 @@ import (
 // Finish adds a bias and takes the activation, of what is still in the cache.
 func linearKernels() {
 	for _, t := range []target{{"AVX512", 8, 16, ZMM, 1}, {"AVX2", 4, 8, YMM, 1}} {
-		outputs := []int{6, 2, 1}
-		if t.lanes == 8 {
-			outputs = outputs[1:]
-		}
-		for _, q := range outputs {
+		for _, q := range []int{6, 2, 1} {
 			for _, r := range []int{4, 2, 1} {
-				dots(t, r, q)
+				if r*q < 16 || t.lanes == 16 {
+					dots(t, r, q)
+				}
 			}
 		}
 		dotsTotal(t)
