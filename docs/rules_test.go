@@ -73,7 +73,6 @@ var rules = []rule{
 	{words: `curl `, needs: "curl", why: "asks the page's server"},
 
 	// Python, for what one does once.
-	{words: `python3 -c \nimport scipy.io`, needs: "python3", why: "with a stand-in for SciPy, see newWorld"},
 	{words: `python3 scripts/bench_loader.py`, instead: "docs/benchmarks/README.md: scripts/bench_loader.py --turns 3",
 		why: "needs Python with PyTorch, and an idle machine"},
 
