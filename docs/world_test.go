@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	caches, err := exec.Command("go", "env", "GOMODCACHE", "GOCACHE").Output()
 	require.NoError(t, err)
 	w.goCaches = strings.Fields(string(caches))
-	w.env = append(os.Environ(), "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, ".cache"), "PYTHONPATH="+filepath.Join(w.dir, "python"),
+	w.env = append(os.Environ(), "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, ".cache"),
 		"PATH="+w.programs+string(filepath.ListSeparator)+os.Getenv("PATH"),
 		"GOMODCACHE=", "GOPROXY=off", "HTTPS_PROXY=http://127.0.0.1:9") // nothing may be fetched
 	w.copyOf(t, "docs/digit.png", "docs/digit.png", "digit.png", "picture.png")
@@ -170,12 +170,7 @@ func (w *world) pictures(t *testing.T) {
 // texts are small files.
 func (w *world) texts(t *testing.T) {
 	t.Helper()
-	for name, text := range map[string]string{
-		"scripts/cuda_env.sh": "# of the CUDA build, which is made elsewhere\n",
-		"python/scipy/io.py":  "def loadmat(name, squeeze_me):\n    return {'synsets': [{'ILSVRC2012_ID': 1, 'WNID': 'n01', 'words': 'cat'}]}\n",
-	} {
-		require.NoError(t, os.WriteFile(w.path(t, name), []byte(text), 0o666))
-	}
+	require.NoError(t, os.WriteFile(w.path(t, "scripts/cuda_env.sh"), []byte("# of the CUDA build, which is made elsewhere\n"), 0o666))
 }
 
 func (w *world) arrays(t *testing.T) {
