@@ -74,7 +74,7 @@ func (s *sweep) strip(k *tiles.Kernel, p *tiles.Product, number, image, from, to
 	}
 	x, y := s.xFirst+image*s.xImage, s.yFirst+image*s.yImage+k.Blocks*number*s.yBlock
 	for i, part := range s.taps {
-		p.Taps, p.ReLU = part, s.relu && i == len(s.taps)-1
+		p.Taps, p.ReLU, p.Ahead = part, s.relu && i == len(s.taps)-1, true
 		for row := from; row < to; row++ {
 			if s.cols <= k.Run && row+1 < to {
 				k.Pair(p, x+row*s.xRow, x+(row+1)*s.xRow, y+row*s.yRow, y+(row+1)*s.yRow, s.cols)

@@ -37,60 +37,59 @@ func TestProductsStayInside(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	for _, k := range products {
 		for _, atEnd := range []bool{true, false} {
-			for _, full := range []int{0, 3} {
-				for _, tail := range []int{0, 2} {
-					t.Run(fmt.Sprintf("%s %dx%d", k.name, k.run, k.blocks), func(t *testing.T) {
-						defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-						if !k.present {
-							t.Skip("this machine has no " + k.name)
+			for _, c := range []struct{ full, channels, tail int }{{0, 5, 0}, {0, 5, 2}, {3, 5, 0}, {3, 5, 2}, {3, 16, 0}, {3, 16, 2}} {
+				t.Run(fmt.Sprintf("%s %dx%d", k.name, k.run, k.blocks), func(t *testing.T) {
+					defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+					if !k.present {
+						t.Skip("this machine has no " + k.name)
+					}
+					const tailChannels, tap = 2, 19
+					full, channels, tail := c.full, c.channels, c.tail
+					taps := full + tail
+					offsets := make([]int, taps+1)
+					for i := range offsets {
+						offsets[i] = 4 * tap * i
+					}
+					reach := 1
+					switch {
+					case tail > 0:
+						reach = tap*(taps-1) + tailChannels
+					case full > 0:
+						reach = tap*(taps-1) + channels
+					}
+					const tiles = 2
+					pixels, width := tiles*2*k.run, 16*k.blocks
+					rows := full*channels + tail*tailChannels
+					x, w := fenced(t, (pixels-1)*3+reach, atEnd), fenced(t, max(1, rows*width), atEnd)
+					y, add, bias := fenced(t, pixels*16*k.blocks, atEnd), fenced(t, pixels*16*k.blocks, atEnd), fenced(t, width, atEnd)
+					for i, part := range [][]float32{x, w, y, add, bias} {
+						for j := range part {
+							part[j] = float32((i*7+j*3)%11) - 5
 						}
-						const channels, tailChannels, tap = 5, 2, 7
-						taps := full + tail
-						offsets := make([]int, taps+1)
-						for i := range offsets {
-							offsets[i] = 4 * tap * i
-						}
-						reach := 1
-						switch {
-						case tail > 0:
-							reach = tap*(taps-1) + tailChannels
-						case full > 0:
-							reach = tap*(taps-1) + channels
-						}
-						const tiles = 2
-						pixels, width := tiles*2*k.run, 16*k.blocks
-						rows := full*channels + tail*tailChannels
-						x, w := fenced(t, (pixels-1)*3+reach, atEnd), fenced(t, max(1, rows*width), atEnd)
-						y, add, bias := fenced(t, pixels*16*k.blocks, atEnd), fenced(t, pixels*16*k.blocks, atEnd), fenced(t, width, atEnd)
-						for i, part := range [][]float32{x, w, y, add, bias} {
-							for j := range part {
-								part[j] = float32((i*7+j*3)%11) - 5
-							}
-						}
-						block := pixels * 16
-						p := &amd64.Product{X0: &x[0], X1: &x[k.run*3], W: &w[0], Y0: &y[0], Y1: &y[k.run*16], Add0: &add[0], Add1: &add[k.run*16], Bias: &bias[0],
-							Offsets: &offsets[0], Taps: full, Channels: channels, TailTaps: tail, TailChannels: tailChannels,
-							XStep: 12, YStep: 64, YBlock: 4 * block, ReLU: 1, Tiles: tiles, XNext: 2 * k.run * 12, YNext: 2 * k.run * 64}
-						require.NotPanics(t, func() { k.do((*byte)(unsafe.Pointer(p))) })
-						for i := range pixels {
-							for j := range width {
-								at := j/16*block + i*16 + j%16
-								want, row := bias[j]+add[at], 0
-								for n := range taps {
-									count := channels
-									if n >= full {
-										count = tailChannels
-									}
-									for c := range count {
-										want += x[i*3+tap*n+c] * w[row*width+j]
-										row++
-									}
+					}
+					block := pixels * 16
+					p := &amd64.Product{X0: &x[0], X1: &x[k.run*3], W: &w[0], Y0: &y[0], Y1: &y[k.run*16], Add0: &add[0], Add1: &add[k.run*16], Bias: &bias[0],
+						Offsets: &offsets[0], Taps: full, Channels: channels, TailTaps: tail, TailChannels: tailChannels,
+						XStep: 12, YStep: 64, YBlock: 4 * block, ReLU: 1, Tiles: tiles, XNext: 2 * k.run * 12, YNext: 2 * k.run * 64, Ahead: 1}
+					require.NotPanics(t, func() { k.do((*byte)(unsafe.Pointer(p))) })
+					for i := range pixels {
+						for j := range width {
+							at := j/16*block + i*16 + j%16
+							want, row := bias[j]+add[at], 0
+							for n := range taps {
+								count := channels
+								if n >= full {
+									count = tailChannels
 								}
-								require.Equal(t, max(want, 0), y[at], "pixel %d, channel %d, %d and %d taps", i, j, full, tail) // small whole numbers: exact
+								for c := range count {
+									want += x[i*3+tap*n+c] * w[row*width+j]
+									row++
+								}
 							}
+							require.Equal(t, max(want, 0), y[at], "pixel %d, channel %d, %d and %d taps", i, j, full, tail) // small whole numbers: exact
 						}
-					})
-				}
+					}
+				})
 			}
 		}
 	}

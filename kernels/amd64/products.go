@@ -22,6 +22,7 @@ type Product struct {
 	ReLU                   int // 1 for max(0, y); NaN stays
 	Tiles                  int // at least 1
 	XNext, YNext           int // from a tile to the next
+	Ahead                  int // 1 to ask for weights ahead of their use in the first tile; with AVX-512 every tile does
 }
 
 // Gradient is what the Gradient kernels are called with: the sum over pixels of the products of some channels of x with one

@@ -62,6 +62,7 @@ type Product struct {
 	YBlock             int
 	Blocks             int
 	ReLU               bool
+	Ahead              bool // the weights are not in the caches yet; the next call asks for them ahead of its first tile, and sets this to false
 
 	args           amd64.Product
 	x0, x1, y0, y1 int // the runs of the first tile
@@ -148,6 +149,10 @@ func (p *Product) fill(run int) *byte {
 	a.ReLU = 0
 	if p.ReLU {
 		a.ReLU = 1
+	}
+	a.Ahead = 0
+	if p.Ahead {
+		a.Ahead, p.Ahead = 1, false
 	}
 	a.Tiles, a.XNext, a.YNext = p.count, 2*run*a.XStep, 2*run*a.YStep
 	return (*byte)(unsafe.Pointer(a))

@@ -161,10 +161,6 @@ func product(set string, run, blocks int) {
 	x := [2]reg.GPVirtual{GP64(), GP64()}
 	c := GP64()
 	right, left := v.registers(), [2]reg.VecVirtual{v.register(), v.register()}
-	unrolled := 1
-	if set == "AVX2" {
-		unrolled = 4
-	}
 	TESTQ(taps, taps)
 	JE(LabelRef("tail"))
 	Label("taps")
@@ -188,13 +184,13 @@ func product(set string, run, blocks int) {
 	}
 	Label("near")
 	// some does so many channels.
-	some := func(count int) {
+	some := func(count int, ahead bool) {
 		for channel := range count {
 			row := channel * blocks * 64
 			for j, r := range right {
 				VMOVUPS(Mem{Base: w, Disp: row + v.bytes*j}, r)
 			}
-			for line := 0; line < blocks*64; line += 64 {
+			for line := 0; ahead && line < blocks*64; line += 64 {
 				PREFETCHT0(Mem{Base: w, Disp: row + weightsAhead + line})
 			}
 			for i := range sums {
@@ -207,12 +203,26 @@ func product(set string, run, blocks int) {
 				}
 			}
 		}
-		ADDQ(Imm(uint64(4*count)), x[0])
-		ADDQ(Imm(uint64(4*count)), x[1])
 		ADDQ(U32(64*blocks*count), w)
 	}
+	unrolled := 1
+	if set == "AVX2" { // a whole block straight on, its weights at hand: the loop and what asks for weights are a tenth of the instructions
+		unrolled = 4
+		CMPQ(channels, Imm(16))
+		JNE(LabelRef("loop"))
+		CMPQ(Mem{Base: args, Disp: 8 * 20}, Imm(0))
+		JNE(LabelRef("loop"))
+		some(16, false)
+		JMP(LabelRef("next"))
+		Label("loop")
+	}
 	MOVQ(channels, c)
-	repeat("Channels", c, unrolled, some)
+	repeat("Channels", c, unrolled, func(count int) {
+		some(count, true)
+		ADDQ(Imm(uint64(4*count)), x[0])
+		ADDQ(Imm(uint64(4*count)), x[1])
+	})
+	Label("next")
 	ADDQ(Imm(8), tap)
 	DECQ(taps)
 	JNE(LabelRef("taps"))
@@ -259,6 +269,9 @@ func product(set string, run, blocks int) {
 	Label("store")
 	each(3, func(m Mem, s reg.VecVirtual) { VMOVUPS(s, m) })
 
+	if set == "AVX2" {
+		MOVQ(U32(0), Mem{Base: args, Disp: 8 * 20})
+	}
 	DECQ(Mem{Base: args, Disp: 8 * 17})
 	JE(LabelRef("done"))
 	next := field(args, 18)
