@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"codeberg.org/sbinet/npyio/npy"
 	"gorgonia.org/tensor"
@@ -128,11 +129,16 @@ func parseNpyHeader(preamble, text []byte) (h npyHeader, err error) {
 	return h, nil
 }
 
+// number is the type of an element.
+type number interface {
+	float32 | float64 | int64 | int32 | uint8
+}
+
 // atOnce is how many values are made room for on the word of a header alone, which in an archive may lie.
 const atOnce = 16 << 20
 
-// readValues reads count little-endian values, in pieces so that the bytes are never all there beside the values.
-func readValues[T any](r io.Reader, count int) ([]T, error) {
+// readValues reads count little-endian values, in pieces so that memory grows with what is really there.
+func readValues[T number](r io.Reader, count int) ([]T, error) {
 	const piece = 16 << 10
 	values := make([]T, 0, min(count, atOnce))
 	for at := 0; at < count; at += piece {
@@ -142,7 +148,7 @@ func readValues[T any](r io.Reader, count int) ([]T, error) {
 			values = grown
 		}
 		values = values[:min(at+piece, count)]
-		if err := binary.Read(r, binary.LittleEndian, values[at:]); err != nil {
+		if err := readInto(r, values[at:]); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return nil, fmt.Errorf("cut short after element %d, expected %d elements", at, count)
 			}
@@ -150,6 +156,21 @@ func readValues[T any](r io.Reader, count int) ([]T, error) {
 		}
 	}
 	return values, nil
+}
+
+// readInto fills values, which are little-endian in r, without a copy of the bytes.
+func readInto[T number](r io.Reader, values []T) error {
+	size := int(unsafe.Sizeof(values[0]))
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*size)
+	if _, err := io.ReadFull(r, raw); err != nil {
+		return err
+	}
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		for value := range slices.Chunk(raw, size) {
+			slices.Reverse(value)
+		}
+	}
+	return nil
 }
 
 // ReadNpy reads a NumPy .npy file of float32, float64 or int64 in C order. The tensor has the file's shape and a backing
@@ -220,7 +241,7 @@ func readNpy(r io.Reader, size int64) (*tensor.Dense, error) {
 	}
 }
 
-func readDense[T any](r io.Reader, h npyHeader) (*tensor.Dense, error) {
+func readDense[T number](r io.Reader, h npyHeader) (*tensor.Dense, error) {
 	values, err := readValues[T](r, h.count)
 	if err != nil {
 		return nil, err
