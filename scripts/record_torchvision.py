@@ -52,19 +52,19 @@ CLASSES, STEPS, SIGNS, HIDDEN = 10, 20, 8, 256
 # Side and batch of the small pictures, the seed of their content, the learning rate. The seeds keep each ReLU's input as
 # far from zero as was found (--seeds): near zero, rounding decides whether a unit is open, in any float32. The rates keep 20 steps
 # from amplifying rounding: PyTorch in float64 with pictures changed by 1e-13 comes out 1e-2 away for googlenet at 0.01 to 1e-4 (batch
-# normalisations of a few pixels), 1e-7 at 1e-6; for resnet50 1e-3 at 0.001, 1e-10 at 1e-5. Those of resnet101 and resnet152 do not: 5e-4 and
-# 2e-3 at 1e-6.
+# normalisations of a few pixels), 2e-10 at 1e-7; 1e-3 for resnet50 at 0.001, 1e-10 at 1e-5; 2e-5 for resnet101 and 2e-4 for resnet152 at
+# 1e-7, and 1e-15 and 4e-15 at these.
 CASES = {
     "mlp": (28, 8, 0, 0.01),
     "cnn-small": (28, 4, 10, 0.001),
     "cnn-large": (28, 4, 16, 0.01),
     "alexnet": (63, 4, 29, 0.001),
-    "googlenet": (65, 2, 13, 1e-6),
+    "googlenet": (65, 2, 13, 1e-7),
     "resnet18": (33, 3, 24, 0.01),
     "resnet34": (33, 3, 1, 0.01),
     "resnet50": (33, 3, 3, 1e-5),
-    "resnet101": (33, 3, 23, 1e-6),
-    "resnet152": (33, 3, 19, 1e-6),
+    "resnet101": (33, 3, 23, 1e-8),
+    "resnet152": (33, 3, 19, 1e-9),
     "vgg11": (32, 1, 20, 0.001),
     "vgg11_bn": (32, 2, 27, 0.0001),
     "vgg13": (32, 1, 14, 0.001),

@@ -305,11 +305,28 @@ func (r *recorded) gradientRows(t *testing.T, net *nn.Network) (names []string, 
 	return names, rows
 }
 
-// train makes 20 steps and compares what came of them.
+// stateRows are the rows of a network's state, in the recording's order.
+func (r *recorded) stateRows(t *testing.T, net *nn.Network) (names []string, rows []row) {
+	t.Helper()
+	by := map[string]*device.Tensor{}
+	for _, s := range net.State() {
+		by[s.Name] = s.Tensor
+	}
+	for _, e := range r.state {
+		values, err := by[e.name].Floats()
+		require.NoError(t, err)
+		names, rows = append(names, e.name), append(rows, sums(values))
+	}
+	return names, rows
+}
+
+// train makes 20 steps and compares what came of them. Rates may be so small that a bound of the weights says little: of the way
+// that the parameters went, no more than a thousandth may be missing.
 func (r *recorded) train(t *testing.T, d device.Device, bound float64) {
 	t.Helper()
 	net := r.small(t, d)
 	defer net.Release()
+	_, start := r.stateRows(t, net)
 	tape := autograd.NewTape(d)
 	defer tape.Reset()
 	o, err := optim.New(d, optim.Config{Method: "sgd", Rate: r.Rate, Momentum: 0.9, WeightDecay: 5e-4}, net.Parameters)
@@ -320,18 +337,16 @@ func (r *recorded) train(t *testing.T, d device.Device, bound float64) {
 		require.NoError(t, o.Step())
 	}
 	tape.Reset()
-	by := map[string]*device.Tensor{}
-	for _, s := range net.State() {
-		by[s.Name] = s.Tensor
-	}
-	var names []string
-	var rows []row
-	for _, e := range r.state {
-		values, err := by[e.name].Floats()
-		require.NoError(t, err)
-		names, rows = append(names, e.name), append(rows, sums(values))
-	}
+	names, rows := r.stateRows(t, net)
 	r.near(t, fmt.Sprintf("weights after 20 steps on %s", d.Name()), names, rows, r.weights, bound)
+	off, way := 0.0, 0.0
+	for i, name := range names {
+		if slices.ContainsFunc(net.Parameters, func(p *autograd.Value) bool { return p.Name == name }) {
+			off, way = off+squared(rows[i], r.weights[i]), way+squared(start[i], r.weights[i])
+		}
+	}
+	t.Logf("%s: parameters off by %.2g of the way", r.Model, math.Sqrt(off/way))
+	require.Less(t, math.Sqrt(off), 1e-3*math.Sqrt(way), "%s on %s", r.Model, d.Name())
 }
 
 // TestTorchvisionNames: every network of torchvision has its state dictionary's names and shapes, so that weights travel
