@@ -61,11 +61,11 @@ func writeConfig(path string, f *flag.FlagSet) error {
 }
 
 // configText is the settings of a run, in the order of the flags, in the form that --config reads. The run's own folder and
-// where it was served are left out, so that the file can start another one.
+// where it was seen are left out, so that the file can start another one.
 func configText(f *flag.FlagSet) ([]byte, error) {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	f.VisitAll(func(each *flag.Flag) {
-		if !isSetting(each.Name) || each.Name == "out" || each.Name == "serve" {
+		if !isSetting(each.Name) || each.Name == "out" || each.Name == "serve" || each.Name == "ui" {
 			return
 		}
 		value := &yaml.Node{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,19 +25,23 @@ type display interface {
 	epoch(line runs.Epoch, epochs int) error
 	done(line runs.Done, classes *runs.Matrix, data string) error
 	result(line any, text string) error // of what is not one training
-	close()                             // whatever is written next begins on a line of its own
+	close() error                       // whatever is written next begins on a line of its own
 }
 
-func newDisplay(form string, stdout, stderr io.Writer) display {
-	if form == "json" {
-		return &jsonDisplay{stdout, stderr}
+// newDisplay is the display that the user wants, which ctx ends if it is the whole screen.
+func (s *settings) newDisplay(ctx context.Context, stdout, stderr io.Writer) (display, error) {
+	if s.log == "json" {
+		return &jsonDisplay{stdout, stderr}, nil
 	}
 	d := &textDisplay{out: stdout, people: stderr}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		d.terminal = true
 		d.size = func() (int, int, error) { return term.GetSize(int(file.Fd())) }
 	}
-	return d
+	if s.ui == "tui" {
+		return newScreenDisplay(ctx, &s.serving, d)
+	}
+	return d, nil
 }
 
 // textDisplay prints lines, and on a terminal a bar that each epoch's line replaces. The table of layers is the first
@@ -116,11 +121,12 @@ func remaining(p fit.Progress) string {
 }
 
 // close takes the bar away.
-func (d *textDisplay) close() {
+func (d *textDisplay) close() error {
 	if d.bar != nil {
 		d.bar.Clear()
 		d.bar = nil
 	}
+	return nil
 }
 
 func (d *textDisplay) epoch(e runs.Epoch, epochs int) error {
@@ -176,4 +182,4 @@ func (d *jsonDisplay) done(l runs.Done, _ *runs.Matrix, _ string) error {
 	return json.NewEncoder(d.out).Encode(l)
 }
 func (d *jsonDisplay) result(line any, _ string) error { return json.NewEncoder(d.out).Encode(line) }
-func (d *jsonDisplay) close()                          {}
+func (d *jsonDisplay) close() error                    { return nil }

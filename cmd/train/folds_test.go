@@ -133,7 +133,7 @@ func TestFoldsInterrupted(t *testing.T) {
 	require.NoError(t, s.chooseClasses(sets))
 	require.NoError(t, s.serving.open(ctx, func(string) {}))
 	var live []int64
-	show := &foldWatch{display: newDisplay("json", io.Discard, io.Discard)}
+	show := &foldWatch{display: &jsonDisplay{io.Discard, io.Discard}}
 	show.began = func(fold int) {
 		if live = append(live, dev.Stats().LiveTensors); fold == 3 {
 			cancel(cli.ErrInterrupted)

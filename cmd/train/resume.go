@@ -48,7 +48,7 @@ func (c *checkpoints) check() error {
 
 // beside are the flags that --resume does not take from the run: none changes the numbers, but for device, which is the user's
 // decision, and epochs, see suits.
-var beside = []string{"resume", "device", "threads", "workers", "data-dir", "epochs", "log", "serve", "checkpoint-steps", "checkpoint-minutes"}
+var beside = []string{"resume", "device", "threads", "workers", "data-dir", "epochs", "log", "ui", "serve", "checkpoint-steps", "checkpoint-minutes"}
 
 // readSettings reads those of the run to go on with.
 func (c *checkpoints) readSettings(f *flag.FlagSet) error {

@@ -34,7 +34,7 @@ type settings struct {
 	augment               augmentation
 	loading               loading
 	initial               initial
-	out, log              string
+	out, log, ui          string
 	config                string
 
 	flags *flag.FlagSet
@@ -87,6 +87,7 @@ func newFlags(s *settings) *flag.FlagSet {
 	s.keeping.declare(f)
 	f.StringVar(&s.out, "out", "", "run `folder`, which must not hold a run yet (default runs/<model>-<time>)")
 	f.StringVar(&s.log, "log", "text", "`form` of the output: text, or json (one line per epoch, then one with the test accuracy)")
+	f.StringVar(&s.ui, "ui", "auto", "`view` of the training: auto (a bar on a terminal, lines elsewhere), or tui (all of the terminal, with curves)")
 	f.StringVar(&s.config, "config", "", "YAML or TOML `file` of these settings by the names of the flags; flags win")
 	return f
 }
@@ -135,6 +136,9 @@ func (s *settings) check() error {
 	}
 	if s.log != "text" && s.log != "json" {
 		return cli.Usagef("--log: %q, expected text or json", s.log)
+	}
+	if err := s.checkUI(); err != nil {
+		return err
 	}
 	defaults, err := optim.Defaults(s.optimizer)
 	if err != nil {

@@ -112,7 +112,7 @@ func TestHelp(t *testing.T) {
 		"epochs": "default 10", "max-steps": "0: no limit", "batch": "default 200", "lr": "default 0.001 for adam", "optimizer": `default "adam"`, "momentum": "default 0.9 for nesterov, else 0",
 		"weight-decay": "default 0.01 for adamw, else 0", "seed": "default 1", "threads": "0: all", "precision": "default fp32", "deterministic-algorithms": "the same bits", "no-shuffle": "file order", "val-fraction": "default 0.1 for mnist, fashion-mnist, cifar10, cifar100 and for folders",
 		"schedule": "docs/training.md", "warmup": "500steps", "patience": "0: never", "label-smoothing": "spread over all classes", "clip-norm": "0: no limit",
-		"accumulate": "default 1", "ema": "0: none", "overfit-batch": "by heart", "weights": "to start from", "out": "default runs/<model>-<time>", "log": `default "text"`, "config": "flags win",
+		"accumulate": "default 1", "ema": "0: none", "overfit-batch": "by heart", "weights": "to start from", "out": "default runs/<model>-<time>", "log": `default "text"`, "ui": "all of the terminal", "config": "flags win",
 		"resume": "as if it never had been", "checkpoint-steps": "each epoch", "checkpoint-minutes": "have gone by"} {
 		require.Regexp(t, `(?m)^  -`+name+`\b[^\n]*\n(    \t[^\n]*\n)*    \t[^\n]*`+regexp.QuoteMeta(shown), flags, name)
 	}

@@ -14,23 +14,30 @@ import (
 	"fovea/cmd/internal/programtest"
 )
 
-// terminal runs a command with a terminal of 80 columns for output and returns what was written on it.
-func terminal(t *testing.T, cmd *exec.Cmd) string {
+// pseudoterminal is a new terminal of 80 columns: the end that a person would have, and the programs' end.
+func pseudoterminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("this system gives no terminals: " + err.Error())
 	}
-	defer master.Close()
+	t.Cleanup(func() { master.Close() })
 	fd := int(master.Fd())
 	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	require.NoError(t, err)
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("this system gives no terminals: " + err.Error())
 	}
 	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}))
+	return master, slave
+}
+
+// terminal runs a command with a terminal for output and returns what was written on it.
+func terminal(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	master, slave := pseudoterminal(t)
 	cmd.Stdout, cmd.Stderr = slave, slave
 	require.NoError(t, cmd.Start())
 	slave.Close()

@@ -24,8 +24,11 @@ func train(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	show := newDisplay(s.log, stdout, stderr)
-	defer show.close()
+	show, err := s.newDisplay(ctx, stdout, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.close()) }()
 	defer func() { err = errors.Join(err, s.keeping.close()) }()
 	if over, err := s.keeping.begin(s, show.notice); err != nil || over {
 		return err

@@ -37,12 +37,12 @@ var ErrInterrupted = errors.New("interrupted")
 // cancels the program's context; a second one exits at once.
 func Main(name string, program func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
 		cancel(ErrInterrupted)
 		<-signals
+		restoreTerminal()
 		os.Exit(interrupted)
 	}()
 	os.Exit(Exit(name, program(ctx, os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
