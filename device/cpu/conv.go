@@ -90,7 +90,7 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 		return tapsOfBlocks(g.channels, places, from.block, g.taps, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
 	})
 	for group := range g.Groups {
-		weights, kept := d.packed(w, e.fold, formKey{pass: "forward", group: group}, group*g.maps, g.maps, read.order)
+		weights, kept := d.packed(w, e.fold, group*g.maps, g.maps, read.order)
 		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
 			taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, relu: e.relu}
 		if e.bias != nil {
@@ -108,15 +108,16 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 // reading is what a sweep reads for each pixel, and the order of the weights that go with it.
 type reading struct {
 	taps  []*tiles.Taps
-	order weightOrder
+	order *weightOrder
 }
 
-// reading makes one at the first of its convolutions.
+// reading makes one at the first of its convolutions. Whatever it depends on, the number of images aside, must be in the key.
 func (d *Device) reading(of passOf, build func() reading) reading {
 	of.g.images = 0
 	r, known := d.reads[of]
 	if !known {
 		r = build()
+		r.order = d.known(r.order)
 		d.reads[of] = r
 	}
 	return r
@@ -130,7 +131,7 @@ const mostTaps = 18
 // tap is element o*out + index.
 func tapsOfBlocks(channels int, places []int, block, out int, index func(channel, tap int) int) reading {
 	var full, tail []int
-	order := weightOrder{out: out}
+	order := &weightOrder{out: out}
 	for first := 0; first < channels; first += lanes {
 		count := min(lanes, channels-first)
 		for tap, place := range places {
@@ -173,9 +174,13 @@ func (s *sweep) asOneLine() {
 // is one piece of memory, and so one tap of cols*channels numbers.
 func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
 	from := d.picture(g, x)
-	read := d.reading(passOf{"picture", 0, *g}, func() reading {
+	pass := "picture"
+	if from.stacked { // which depends on how many images there are
+		pass = "stacked picture"
+	}
+	read := d.reading(passOf{pass, 0, *g}, func() reading {
 		places, size, index := g.tapsOfPicture(from)
-		order := weightOrder{out: g.taps}
+		order := &weightOrder{out: g.taps}
 		for tap := range places {
 			for i := range size {
 				order.rows = append(order.rows, index(i, tap))
@@ -183,7 +188,7 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 		}
 		return reading{[]*tiles.Taps{tiles.NewTaps(places, nil, size, 0)}, order}
 	})
-	weights, kept := d.packed(w, e.fold, formKey{pass: "picture"}, 0, g.maps, read.order)
+	weights, kept := d.packed(w, e.fold, 0, g.maps, read.order)
 	defer d.doneWith(weights, kept)
 	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step,
 		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}

@@ -46,6 +46,7 @@ type Device struct {
 	choices *measured.File[chosen] // of algorithms, see choice.go
 	decided map[passOf]algorithm   // what was found there or measured
 	reads   map[passOf]reading     // see conv.go
+	orders  []*weightOrder         // of those, each once
 	exact   bool                   // choose by rule, not by measuring
 }
 

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"fovea/device"
 	tiles "fovea/kernels/blocked"
 )
@@ -244,10 +246,21 @@ type weightOrder struct {
 	rows []int
 }
 
+// known is the one of all equal orders that keys name.
+func (d *Device) known(order *weightOrder) *weightOrder {
+	for _, o := range d.orders {
+		if o.out == order.out && slices.Equal(o.rows, order.rows) {
+			return o
+		}
+	}
+	d.orders = append(d.orders, order)
+	return order
+}
+
 // packed is weights [M, C/groups, R, S] from channel first of M on in an order, for maps output channels of the sweep. Of a
 // convolution and the normalisation after it, if there is a folding.
-func (d *Device) packed(w *device.Tensor, f *folding, key formKey, first, maps int, order weightOrder) (b *buffer[float32], kept bool) {
-	key.fold = f.key()
+func (d *Device) packed(w *device.Tensor, f *folding, first, maps int, order *weightOrder) (b *buffer[float32], kept bool) {
+	key := formKey{pass: "packed", order: order, first: first, maps: maps, fold: f.key()}
 	return d.formOf(key, f.sources(w), false, func() *buffer[float32] {
 		if f == nil {
 			return d.packWeights(floats(w)[first*device.Size(w.Shape[1:]):], maps, order)
@@ -260,7 +273,7 @@ func (d *Device) packed(w *device.Tensor, f *folding, key formKey, first, maps i
 
 // packWeights copies weights to panels of output channels: for each panel, for each row of weights, a number for each (16 in a
 // last panel of one block). Those of channels that do not exist are some other channel's.
-func (d *Device) packWeights(w []float32, maps int, order weightOrder) *buffer[float32] {
+func (d *Device) packWeights(w []float32, maps int, order *weightOrder) *buffer[float32] {
 	rows := len(order.rows)
 	b := d.floats.get(max(1, blocksOf(maps)*lanes*rows), &d.stats)
 	if rows == 0 { // a phase of a stride that no tap reaches

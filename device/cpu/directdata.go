@@ -64,7 +64,7 @@ func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
 				return tapsOfBlocks(g.maps, places, from.block, g.rows*g.cols, func(channel, tap int) int { return channel*g.taps + numbers[tap] })
 			})
 			for group := range g.Groups {
-				weights, kept := d.packed(w, nil, formKey{pass: "data", group: group, phase: number}, group*g.maps, g.channels, read.order)
+				weights, kept := d.packed(w, nil, group*g.maps, g.channels, read.order)
 				run := &sweep{x: from.data, xFirst: group * g.maps / lanes * from.block, xImage: from.image, xRow: from.row, xStep: lanes,
 					y: out(dx), yFirst: group*g.channels/lanes*plane + (down.first*g.width+across.first)*lanes, yImage: blocksOf(dx.Shape[1]) * plane, yBlock: plane,
 					yRow: g.Stride[0] * g.width * lanes, yStep: g.Stride[1] * lanes,

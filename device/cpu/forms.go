@@ -10,12 +10,14 @@ import (
 // at every use, and so is that form of them, in passing memory. Weights that are used again as they were, as in inference, keep
 // the form with them until they are written or given back.
 
-// formKey says which form of some weights.
+// formKey says which form of some weights. The same weights may be those of several convolutions, so that it names all that a form
+// depends on.
 type formKey struct {
-	pass         string
-	group, phase int
-	fold         foldKey
-	picture      geometry // of the convolution that reads a picture
+	pass        string
+	order       *weightOrder // of packed weights, see known
+	first, maps int          // channels that are packed
+	fold        foldKey
+	picture     geometry // of the convolution that reads a picture
 }
 
 // foldKey says which normalisation is folded in; zero for none.
