@@ -136,28 +136,27 @@ func (d *Device) even(x *device.Tensor, w, y tensor.Shape, s device.ConvSpec, co
 	return seen, s, place, extent, nil
 }
 
-// Conv implements device.Convolution.
-func (d *Device) Conv(y, x, w, b *device.Tensor, s device.ConvSpec) error {
-	return d.conv(y, x, w, b, s, C.CUDNN_ACTIVATION_IDENTITY)
+// epilogue is what is done to the sums of a convolution in the pass that finds them: bias and residual are added, and the larger of
+// 0 and that taken if relu is set. Bias and residual may be nil. The weights and the bias are those of a convolution, or of one
+// and the normalisation after it.
+type epilogue struct {
+	bias, residual *device.Tensor
+	relu           bool
+	fold           *folding
 }
 
-func (d *Device) conv(y, x, w, b *device.Tensor, s device.ConvSpec, activation C.cudnnActivationMode_t) error {
+// Conv implements device.Convolution.
+func (d *Device) Conv(y, x, w, b *device.Tensor, s device.ConvSpec) error {
+	return d.convolve(y, x, w, epilogue{bias: b}, s)
+}
+
+// convolve is y = Conv(x, w) and what comes after. A residual or a ReLU needs a bias, or a normalisation, which makes one.
+func (d *Device) convolve(y, x, w *device.Tensor, e epilogue, s device.ConvSpec) error {
 	if y.Size() == 0 {
 		return nil
 	}
 	if x.Size() == 0 { // no channels: nothing to add up
-		if err := d.Fill(y, 0); err != nil {
-			return err
-		}
-		if b != nil {
-			if err := d.AddBias(y, y, b); err != nil {
-				return err
-			}
-		}
-		if activation == C.CUDNN_ACTIVATION_RELU {
-			return d.Activate(y, y, device.ActivationSpec{Kind: device.ReLU})
-		}
-		return nil
+		return d.epilogueAlone(y, e)
 	}
 	x, s, _, _, err := d.even(x, w.Shape, y.Shape, s, true)
 	if err != nil {
@@ -167,55 +166,94 @@ func (d *Device) conv(y, x, w, b *device.Tensor, s device.ConvSpec, activation C
 	xs, ws, ys := x.Shape.Clone(), w.Shape.Clone(), y.Shape.Clone()
 	name := convName("conv2d", xs, ws)
 	c := d.as(d.products, name)
-	xp, wp, bp, yp := c.in(x), c.in(w), c.in(b), c.out(y)
+	xp, zp := c.in(x), c.in(e.residual)
+	wp, bp := c.weights(w, e)
+	yp := c.out(y)
 	return c.post(func() error {
 		p, err := d.plan(xs, ws, ys, s)
 		if err != nil {
 			return err
 		}
-		if bp == 0 && activation == C.CUDNN_ACTIVATION_IDENTITY {
-			if err := d.chooseForward(p, name, xp, wp, yp); err != nil {
-				return err
-			}
-			if err := p.with(p.forward.math); err != nil {
-				return err
-			}
-			space, err := d.workspace(p.forward.workspace)
-			if err != nil {
-				return err
-			}
-			return checkDNN("cudnnConvolutionForward", C.cudnnConvolutionForward(d.dnn.handle, factor(&one), p.x, pointer(xp), p.w, pointer(wp),
-				p.conv, C.cudnnConvolutionFwdAlgo_t(p.forward.number), space, p.forward.workspace, factor(&zero), p.y, pointer(yp)))
+		if bp != 0 {
+			return d.fused(p, xp, wp, bp, zp, yp, ys[1], e.relu)
 		}
-		if err := p.with(d.math()); err != nil {
-			return err
-		}
-		// With a bias (and activation) in the same pass. Identity is allowed with this algorithm only.
-		const algorithm = C.CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
-		if !p.fusedKnown {
-			if err := checkDNN("cudnnGetConvolutionForwardWorkspaceSize", C.cudnnGetConvolutionForwardWorkspaceSize(d.dnn.handle, p.x, p.w, p.conv, p.y,
-				algorithm, &p.fused)); err != nil {
-				return err
-			}
-			p.fusedKnown = true
-		}
-		space, err := d.workspace(p.fused)
-		if err != nil {
-			return err
-		}
-		key := vector(ys[1])
-		key.type_ = d.products
-		bias, err := d.dnn.tensor(key)
-		if err != nil {
-			return err
-		}
-		act, err := d.dnn.activation(activation, 0, C.CUDNN_NOT_PROPAGATE_NAN) // the only one it takes
-		if err != nil {
-			return err
-		}
-		return checkDNN("cudnnConvolutionBiasActivationForward", C.cudnnConvolutionBiasActivationForward(d.dnn.handle, factor(&one), p.x, pointer(xp),
-			p.w, pointer(wp), p.conv, algorithm, space, p.fused, factor(&zero), p.y, pointer(yp), bias, pointer(bp), act, p.y, pointer(yp)))
+		return d.forward(p, name, xp, wp, yp)
 	})
+}
+
+// epilogueAlone is convolve where every sum is 0.
+func (d *Device) epilogueAlone(y *device.Tensor, e epilogue) error {
+	if err := d.Fill(y, 0); err != nil {
+		return err
+	}
+	if e.bias != nil {
+		if err := d.AddBias(y, y, e.bias); err != nil {
+			return err
+		}
+	}
+	if f := e.fold; f != nil {
+		c := d.like(y, named("batch_norm (inference)", y.Shape))
+		return c.batchNormInfer(y, y, e.residual, f.scale, f.shift, f.mean, f.variance, f.BatchNormSpec, e.relu)
+	}
+	if e.relu {
+		return d.Activate(y, y, device.ActivationSpec{Kind: device.ReLU})
+	}
+	return nil
+}
+
+// forward is the convolution alone, on the worker.
+func (d *Device) forward(p *convPlan, name string, x, w, y uint64) error {
+	if err := d.chooseForward(p, name, x, w, y); err != nil {
+		return err
+	}
+	if err := p.with(p.forward.math); err != nil {
+		return err
+	}
+	space, err := d.workspace(p.forward.workspace)
+	if err != nil {
+		return err
+	}
+	return checkDNN("cudnnConvolutionForward", C.cudnnConvolutionForward(d.dnn.handle, factor(&one), p.x, pointer(x), p.w, pointer(w),
+		p.conv, C.cudnnConvolutionFwdAlgo_t(p.forward.number), space, p.forward.workspace, factor(&zero), p.y, pointer(y)))
+}
+
+// fused is the convolution with bias, residual z (0 for none) and activation in the same pass, on the worker.
+func (d *Device) fused(p *convPlan, x, w, bias, z, y uint64, maps int, relu bool) error {
+	if err := p.with(d.math()); err != nil {
+		return err
+	}
+	// Identity is allowed with this algorithm only.
+	const algorithm = C.CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
+	if !p.fusedKnown {
+		if err := checkDNN("cudnnGetConvolutionForwardWorkspaceSize", C.cudnnGetConvolutionForwardWorkspaceSize(d.dnn.handle, p.x, p.w, p.conv, p.y,
+			algorithm, &p.fused)); err != nil {
+			return err
+		}
+		p.fusedKnown = true
+	}
+	space, err := d.workspace(p.fused)
+	if err != nil {
+		return err
+	}
+	key := vector(maps)
+	key.type_ = d.products
+	b, err := d.dnn.tensor(key)
+	if err != nil {
+		return err
+	}
+	mode, share := C.cudnnActivationMode_t(C.CUDNN_ACTIVATION_IDENTITY), &one
+	if relu {
+		mode = C.CUDNN_ACTIVATION_RELU
+	}
+	if z == 0 {
+		z, share = y, &zero // it is not read
+	}
+	act, err := d.dnn.activation(mode, 0, C.CUDNN_NOT_PROPAGATE_NAN) // the only one it takes
+	if err != nil {
+		return err
+	}
+	return checkDNN("cudnnConvolutionBiasActivationForward", C.cudnnConvolutionBiasActivationForward(d.dnn.handle, factor(&one), p.x, pointer(x),
+		p.w, pointer(w), p.conv, algorithm, space, p.fused, factor(share), p.y, pointer(z), b, pointer(bias), act, p.y, pointer(y)))
 }
 
 // ConvBackwardData implements device.Convolution.

@@ -198,9 +198,16 @@ func (u unfused) Reshape(x *device.Tensor, s tensor.Shape) (*device.Tensor, erro
 	return y, err
 }
 
-// launched is what a training step of a network gives the GPU. Nothing of it is executed: the first launch fails, which nobody
-// finds out before the device is closed.
-func launched(t *testing.T, name string, fused bool) (own, library, nodes int, kernels []string, functions map[string]int) {
+// work is what a training step, or an inference, gives the GPU.
+type work struct {
+	own, library, nodes int            // launches of our kernels, calls of the libraries, and nodes when it is captured
+	kernels             []string       // ours
+	functions           map[string]int // the libraries'
+}
+
+// launched is the work of a network. Nothing of it is executed: the first launch fails, which nobody finds out before the
+// device is closed.
+func launched(t *testing.T, name string, fused bool, use func(*training) error) (w work) {
 	t.Helper()
 	d := mustOpen(t)
 	var dev device.Device = d
@@ -213,20 +220,23 @@ func launched(t *testing.T, name string, fused bool) (own, library, nodes int, k
 	require.NoError(t, err)
 	require.NoError(t, d.Synchronize())
 	do(t, "async-error 1")
-	require.NoError(t, r.step())
-	d.queue.library = hook(d.queue.library, &kernels)
-	plain := counts(t, d, r.step)
-	functions = map[string]int{}
+	require.NoError(t, use(r))
+	var asked []string
+	require.NoError(t, d.queue.do("", func() error { d.queue.library = hook(d.queue.library, &asked); return nil }))
+	plain := counts(t, d, func() error { return use(r) })
+	w.functions = map[string]int{}
 	for _, f := range []string{"cudnnConvolutionForward", "cudnnConvolutionBiasActivationForward", "cudnnBatchNormalizationForwardTraining", "cudnnActivationForward", "cublasLtMatmul"} {
-		functions[f] = int(control.Counter("call:" + f))
+		w.functions[f] = int(control.Counter("call:" + f))
 	}
-	step := slices.Clone(kernels)
-	captured := counts(t, d, func() error { return d.Capture(r.step) })
+	w.kernels = slices.Clone(asked)
+	captured := counts(t, d, func() error { return d.Capture(func() error { return use(r) }) })
 	require.Equal(t, 1, captured["graph_launches"], name)
 	require.Zero(t, captured["launches"]+captured["library_calls"], name)
+	w.own, w.library, w.nodes = plain["launches"], plain["library_calls"], captured["graph_nodes"]
+	require.Equal(t, w.own+w.library, w.nodes, name)
 	r.release()
 	require.NoError(t, d.Close())
-	return plain["launches"], plain["library_calls"], captured["graph_nodes"], step, functions
+	return w
 }
 
 // largeVariable asks for the networks whose fully connected layers take the emulator half a minute to fill.
@@ -253,19 +263,42 @@ func TestLaunchesPerStep(t *testing.T) {
 		if row.large && os.Getenv(largeVariable) == "" || testing.Short() && row.name != "resnet18" {
 			continue
 		}
-		own, library, _, _, _ := launched(t, row.name, false)
-		fusedOwn, fusedLibrary, nodes, kernels, functions := launched(t, row.name, true)
-		require.Equal(t, fusedOwn+fusedLibrary, nodes, row.name)
+		parts, fused := launched(t, row.name, false, (*training).step), launched(t, row.name, true, (*training).step)
+		functions := fused.functions
 		require.Equal(t, row.withReLU, functions["cudnnConvolutionBiasActivationForward"], "%s: convolutions with bias and ReLU in one call", row.name)
 		require.Equal(t, row.convolutions-row.withReLU, functions["cudnnConvolutionForward"], "%s: convolutions alone", row.name)
 		require.Equal(t, row.normalisations, functions["cudnnBatchNormalizationForwardTraining"], "%s: normalisations without a ReLU", row.name)
 		require.Equal(t, row.products, functions["cublasLtMatmul"], "%s: products", row.name)
 		require.Zero(t, functions["cudnnActivationForward"], row.name)
-		for _, k := range kernels {
+		for _, k := range fused.kernels {
 			require.False(t, strings.HasPrefix(k, "activate_f32") || strings.HasPrefix(k, "add_bias"), "%s launches %s, which can be part of another call", row.name, k)
 		}
-		line := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |", row.name, own, library, fusedOwn, fusedLibrary, nodes)
-		t.Log(line)
-		require.Contains(t, string(page), line+"\n", "docs/benchmarks/cuda.md has other numbers")
+		onPage(t, string(page), row.name, parts, fused)
+	}
+}
+
+// onPage looks for a row of a table of docs/benchmarks/cuda.md.
+func onPage(t *testing.T, page, name string, parts, fused work) {
+	t.Helper()
+	line := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |", name, parts.own, parts.library, fused.own, fused.library, fused.nodes)
+	t.Log(line)
+	require.Contains(t, page, line+"\n", "docs/benchmarks/cuda.md has other numbers")
+}
+
+// TestLaunchesPerInference is likewise, of a network that has been used before: each convolution has taken in the normalisation after
+// it, and the sum and the ReLU after that.
+func TestLaunchesPerInference(t *testing.T) {
+	needEmulator(t)
+	page, err := os.ReadFile("../../docs/benchmarks/cuda.md")
+	require.NoError(t, err)
+	for name, convolutions := range map[string]int{"resnet18": 20, "resnet50": 53} {
+		if testing.Short() && name != "resnet18" {
+			continue
+		}
+		parts, fused := launched(t, name, false, (*training).infer), launched(t, name, true, (*training).infer)
+		require.Equal(t, convolutions, fused.functions["cudnnConvolutionBiasActivationForward"], name)
+		require.Zero(t, fused.functions["cudnnConvolutionForward"], name)
+		require.Equal(t, []string{"transpose_few_f32"}, fused.kernels, "%s: the upload is a kernel of ours, the rest is the libraries'", name)
+		onPage(t, string(page), name, parts, fused)
 	}
 }

@@ -60,6 +60,7 @@ type Device struct {
 	dnn     dnn
 	blas    blas
 	stats   device.Stats // of the callers; the worker's are in system
+	writes  int64        // of tensors, so far
 	system  counters
 	exact   bool // algorithms that give the same bits each time
 

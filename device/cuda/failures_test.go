@@ -62,7 +62,8 @@ type training struct {
 	tape   *autograd.Tape
 	images *tensor.Dense
 	labels []int32
-	loss   *autograd.Value
+	loss   *autograd.Value // of the last step
+	result *autograd.Value // of the last inference
 }
 
 // newTraining is of a network for samples [3, side, side], with plain or momentum SGD.
@@ -100,6 +101,15 @@ func (r *training) step() error {
 	return r.opt.Step()
 }
 
+// infer computes the network with nothing learned, which folds its normalisations into convolutions.
+func (r *training) infer() error {
+	r.tape.Reset()
+	r.tape.Training, r.tape.NoGrad = false, true
+	defer func() { r.tape.Training, r.tape.NoGrad = true, false }()
+	r.result = r.net.Forward(r.tape.Input(r.images))
+	return r.tape.Err()
+}
+
 func (r *training) release() {
 	r.tape.Reset()
 	r.opt.Release()
@@ -109,12 +119,13 @@ func (r *training) release() {
 // small has every kind of operation that a failure can come from: cuDNN's, cuBLASLt's and our own, alone and fused.
 func small() nn.Layer {
 	return nn.Sequential(nn.Conv(4, 3, nn.Padding(1)), nn.ReLU(), nn.MaxPool(2), nn.Conv(4, 3, nn.Padding(1), nn.NoBias()), nn.BatchNorm(), nn.Tanh(),
-		nn.LocalResponseNorm(device.LRNSpec{Size: 3, Alpha: 1e-4, Beta: 0.75, K: 2}), nn.Conv(4, 3, nn.Padding(1), nn.NoBias()), nn.BatchNorm(), nn.ReLU(),
+		nn.LocalResponseNorm(device.LRNSpec{Size: 3, Alpha: 1e-4, Beta: 0.75, K: 2}),
+		nn.Residual(nn.Sequential(nn.Conv(4, 3, nn.Padding(1), nn.NoBias()), nn.BatchNorm()), nil), nn.ReLU(),
 		nn.AvgPool(2), nn.Dropout(0.2), nn.Flatten(), nn.Linear(3))
 }
 
-// trainSmall makes a step piece by piece and two captured, and returns all that they computed. Whatever happens, it leaves
-// nothing behind.
+// trainSmall makes a step piece by piece and two captured, infers captured (where weights are folded) and piece by piece, and
+// returns all that was computed. Whatever happens, it leaves nothing behind.
 func trainSmall(d *Device) (state []float64, err error) {
 	r, err := newTraining(d, small(), 2, 8)
 	if err != nil {
@@ -129,15 +140,26 @@ func trainSmall(d *Device) (state []float64, err error) {
 			return nil, err
 		}
 	}
-	if state, err = r.loss.Tensor().Floats(); err != nil {
+	read := func(x *device.Tensor) error {
+		values, err := x.Floats()
+		state = append(state, values...)
+		return err
+	}
+	if err := read(r.loss.Tensor()); err != nil {
 		return nil, err
 	}
 	for _, s := range r.net.State() {
-		values, err := s.Tensor.Floats()
-		if err != nil {
+		if err := read(s.Tensor); err != nil {
 			return nil, err
 		}
-		state = append(state, values...)
+	}
+	for _, infer := range []func() error{func() error { return d.Capture(r.infer) }, r.infer} {
+		if err := infer(); err != nil {
+			return nil, err
+		}
+		if err := read(r.result.Tensor()); err != nil {
+			return nil, err
+		}
 	}
 	return state, d.Synchronize()
 }

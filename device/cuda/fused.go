@@ -4,7 +4,6 @@ package cuda
 
 /*
 #include <cublasLt.h>
-#include <cudnn.h>
 */
 import "C"
 
@@ -29,7 +28,7 @@ func (d *Device) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {
 		}
 		return d.Activate(y, y, device.ActivationSpec{Kind: device.ReLU})
 	}
-	return d.conv(y, x, w, b, s, C.CUDNN_ACTIVATION_RELU)
+	return d.convolve(y, x, w, epilogue{bias: b, relu: true}, s)
 }
 
 // LinearReLU implements device.FusedLinear.

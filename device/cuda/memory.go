@@ -31,7 +31,9 @@ type buffer struct {
 
 	// Of a tensor:
 	storage launch.Type
-	rounded *rounded // nil: none
+	written int64   // the number of its last write, of all writes on the device
+	rounded *kept   // as bfloat16; nil: none
+	folded  *folded // as weights, with a normalisation; nil: none
 }
 
 // idle is a buffer that nobody uses.
@@ -230,10 +232,9 @@ func (d *Device) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, er
 
 // Free implements device.Memory.
 func (d *Device) Free(t *device.Tensor) {
-	if copied := d.forget(t); copied != nil {
-		d.pool.put(copied)
-	}
-	d.pool.put(t.Handle.(*buffer))
+	b := t.Handle.(*buffer)
+	d.forget(b, d.pool.put)
+	d.pool.put(b)
 	d.stats.LiveTensors--
 	d.live(-int64(t.Size() * storage(t).Bytes()))
 }

@@ -35,8 +35,15 @@ func (d *Device) parameters(list []device.Update) (*parameterTable, error) {
 				return nil, fmt.Errorf("a tensor of %v is stored as %v, expected what New makes", t.Shape, storage(t))
 			}
 		}
+		for _, t := range []*device.Tensor{u.Value, u.State[0], u.State[1]} { // what is written
+			if t != nil {
+				b := t.Handle.(*buffer)
+				d.stamp(b)
+				d.unfold(b, d.pool.put)
+			}
+		}
 		p := launch.Parameter{Value: address(u.Value), Grad: address(u.Grad), State0: address(u.State[0]), State1: address(u.State[1]), Count: int64(n)}
-		if r := d.rounded(u.Value); r != nil { // it stays true
+		if r := u.Value.Handle.(*buffer).rounded; d.holds(r) { // it stays true
 			p.Copy = uint64(r.at)
 		}
 		wanted = append(wanted, p)

@@ -22,7 +22,7 @@ func opener(p device.Precision) func() (device.Device, error) {
 func TestConformanceInTF32(t *testing.T) {
 	devicetest.RunPrecision(t, opener(device.TF32), devicetest.Precision{
 		Relative: 1e-3, Why: "each factor of a product is off by up to 2^-11, the largest error found is 5.5e-4 in norm",
-		Ops: []string{"conv2d", "conv_transpose2d", "linear", "matmul"},
+		Ops: []string{"conv2d", "conv2d_batch_norm", "conv_transpose2d", "linear", "matmul"},
 	})
 }
 
@@ -50,6 +50,12 @@ func TestDigits(t *testing.T) {
 			}},
 			"conv with bias": {tensor.Shape{1, 1, 1, 1}, func(y, x, w, b *device.Tensor) error {
 				return d.ConvReLU(y, x, w, b, device.ConvSpec{}.Normal())
+			}},
+			"conv with batch norm": {tensor.Shape{1, 1, 1, 1}, func(y, x, w, b *device.Tensor) error {
+				one, err := device.FromSlice(d, tensor.Shape{1}, []float64{1})
+				require.NoError(t, err)
+				defer one.Release()
+				return d.ConvBatchNorm(y, x, w, nil, one, b, b, one, nil, device.ConvSpec{}.Normal(), device.BatchNormSpec{}, false)
 			}},
 		} {
 			x, err := device.FromSlice(d, row.shape, []float64{seen + half})

@@ -238,12 +238,12 @@ func (q *queue) explain(op string, err error) error {
 }
 
 func (q *queue) fail(err error) {
-	q.failures.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.failure == nil {
 		q.failure = err
 	}
+	q.failures.Add(1) // not before: work that is queued meanwhile, with the count of now, would be dropped
 }
 
 // peek is the failure that nobody has taken yet.

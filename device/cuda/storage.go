@@ -31,6 +31,7 @@ func (d *Device) newStored(shape tensor.Shape, dtype tensor.Dtype, t launch.Type
 		return nil, err
 	}
 	b.storage = t
+	d.stamp(b)
 	d.stats.LiveTensors++
 	d.live(bytes)
 	return device.NewTensor(d, shape, dtype, b), nil
@@ -43,32 +44,43 @@ func (d *Device) live(bytes int64) {
 	d.system.live.Store(d.stats.LiveBytes)
 }
 
-// rounded is a bfloat16 copy of a float32 tensor: of weights, of a batch of pictures. It is made when a product first wants
-// it and stays until the tensor is written or freed; the optimisers write it together with the weights.
-type rounded struct {
+// kept is what a call made of a tensor and left with it, for other calls that want the same: a bfloat16 copy of weights or of a
+// batch of pictures, which stays until the tensor is written or freed (the optimisers write it together with the weights), or
+// folded weights.
+type kept struct {
 	*buffer
 	bytes    int64
 	failures int64 // of the queue, before it was made: after another one, what was queued may never have run
 }
 
-// rounded is the copy of a tensor that still holds, or nil.
-func (d *Device) rounded(t *device.Tensor) *rounded {
-	if r := t.Handle.(*buffer).rounded; r != nil && r.failures == d.queue.failures.Load() {
-		return r
-	}
-	return nil
+// holds says whether there is something kept that was indeed made.
+func (d *Device) holds(k *kept) bool { return k != nil && k.failures == d.queue.failures.Load() }
+
+// stamp notes that a buffer is written.
+func (d *Device) stamp(b *buffer) {
+	d.writes++
+	b.written = d.writes
 }
 
-// forget takes a tensor's copy away, for the pool; nil if there is none.
-func (d *Device) forget(t *device.Tensor) *buffer {
+// overwrite notes that a tensor is written. What is kept of its old elements is given back.
+func (d *Device) overwrite(t *device.Tensor, give func(*buffer)) {
 	b := t.Handle.(*buffer)
-	if b.rounded == nil {
-		return nil
-	}
-	d.live(-b.rounded.bytes)
-	copied := b.rounded.buffer
+	d.stamp(b)
+	d.forget(b, give)
+}
+
+// forget gives back all that is kept of a tensor.
+func (d *Device) forget(b *buffer, give func(*buffer)) {
+	d.drop(b.rounded, give)
 	b.rounded = nil
-	return copied
+	d.unfold(b, give)
+}
+
+func (d *Device) drop(k *kept, give func(*buffer)) {
+	if k != nil {
+		d.live(-k.bytes)
+		give(k.buffer)
+	}
 }
 
 // call is one operation on tensors that may be stored in different ways. It brings operands to the way that the operation
@@ -103,24 +115,33 @@ func (c *call) inAs(t *device.Tensor, want launch.Type) uint64 {
 	case want == launch.F32:
 		return c.cast(c.borrow(t.Size()*want.Bytes()), t, want)
 	}
-	if r := c.d.rounded(t); r != nil {
-		return uint64(r.at)
+	b := t.Handle.(*buffer)
+	if !c.d.holds(b.rounded) {
+		c.d.drop(b.rounded, c.keep)
+		b.rounded = c.make(t.Size()*want.Bytes(), func(at uint64) { c.cast(at, t, want) })
 	}
-	c.keep(c.d.forget(t))
-	failures, bytes := c.d.queue.failures.Load(), int64(t.Size()*want.Bytes())
-	b, err := c.d.pool.get(c.d, bytes)
-	if err != nil {
-		c.err = err
+	if b.rounded == nil {
 		return 0
 	}
-	at := c.cast(uint64(b.at), t, want)
+	return uint64(b.rounded.at)
+}
+
+// make has fill queue what makes something to be kept; nil if that failed.
+func (c *call) make(bytes int, fill func(at uint64)) *kept {
 	if c.err != nil {
-		c.keep(b)
-		return 0
+		return nil
 	}
-	t.Handle.(*buffer).rounded = &rounded{b, bytes, failures}
-	c.d.live(bytes)
-	return at
+	k := &kept{bytes: int64(bytes), failures: c.d.queue.failures.Load()}
+	if k.buffer, c.err = c.d.pool.get(c.d, k.bytes); c.err != nil {
+		return nil
+	}
+	fill(uint64(k.at))
+	if c.err != nil {
+		c.keep(k.buffer)
+		return nil
+	}
+	c.d.live(k.bytes)
+	return k
 }
 
 // out is where a result can be written.
@@ -133,7 +154,7 @@ func (c *call) outAs(t *device.Tensor, want launch.Type) uint64 {
 	if t == nil || c.err != nil {
 		return 0
 	}
-	c.keep(c.d.forget(t))
+	c.d.overwrite(t, c.keep)
 	if storage(t) == want {
 		return address(t)
 	}
@@ -166,24 +187,23 @@ func (c *call) borrow(bytes int) uint64 {
 }
 
 // keep returns memory to the pool when the call ends: not before, or the call could borrow what it also reads.
-func (c *call) keep(b *buffer) {
-	if b != nil {
-		c.loans = append(c.loans, b)
-	}
-}
+func (c *call) keep(b *buffer) { c.loans = append(c.loans, b) }
 
 func (c *call) cast(to uint64, t *device.Tensor, want launch.Type) uint64 {
-	if c.err == nil {
-		c.err = c.d.launch(c.op, launch.Cast(to, address(t), t.Size(), want, storage(t)))
-	}
+	c.run(launch.Cast(to, address(t), t.Size(), want, storage(t)))
 	return to
+}
+
+// run queues kernels as a part of the call.
+func (c *call) run(list ...launch.Launch) {
+	if c.err == nil {
+		c.err = c.d.launch(c.op, list...)
+	}
 }
 
 // launch queues kernels and ends the call.
 func (c *call) launch(list ...launch.Launch) error {
-	if c.err == nil {
-		c.err = c.d.launch(c.op, list...)
-	}
+	c.run(list...)
 	return c.end()
 }
 
@@ -205,9 +225,7 @@ func (c *call) post(run func() error) error {
 
 // end brings results to where they belong. What uses the memory next is queued after it.
 func (c *call) end() error {
-	if c.err == nil {
-		c.err = c.d.launch(c.op, c.finish...)
-	}
+	c.run(c.finish...)
 	for _, b := range c.loans {
 		c.d.pool.put(b)
 	}

@@ -198,9 +198,7 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 	if dst.Size() == 0 {
 		return nil
 	}
-	if copied := d.forget(dst); copied != nil {
-		d.pool.put(copied)
-	}
+	d.overwrite(dst, d.pool.put)
 	if launch.RowMajorAnyway(dst.Shape) { // any piece of it can be laid down alone
 		for at := int64(0); at < int64(dst.Size())*4; at += slotMax {
 			n := min(slotMax, int64(dst.Size())*4-at)

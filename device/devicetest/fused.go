@@ -256,6 +256,10 @@ func convNormRow() Row {
 	far.Calls[0].Tolerance = Tolerance{Relative: 1e-4, Why: "sums that are off by 300 * 2^-24, about 2e-5, lose their mean of 300"}
 	row.Cases = append(row.Cases, far,
 		convNormCase("depthwise", shape{2, 16, 5, 5}, shape{16, 1, 3, 3}, device.ConvSpec{Groups: 16, Padding: device.Pad(1)}.Normal(), false, false, true),
+		convNormCase("padding differs by side", shape{2, 3, 5, 6}, shape{4, 3, 3, 3},
+			device.ConvSpec{Padding: device.Padding{Bottom: 2, Left: 1, Right: 3}}.Normal(), true, true, true),
+		convNormCase("no channels", shape{2, 0, 5, 5}, shape{4, 0, 3, 3}, padded(1), true, true, true),
+		convNormCase("no channels", shape{2, 0, 5, 5}, shape{4, 0, 3, 3}, padded(1), false, true, false),
 		convNormCase("no images", shape{0, 16, 5, 5}, shape{16, 16, 3, 3}, padded(1), false, true, true))
 	return row
 }

@@ -3,7 +3,8 @@
 // about the first number that a thread sees so that nothing cancels, joined pairwise as in Chan, Golub and LeVeque (1979);
 // then one kernel joins the stretches of each channel. Normalising is one pass: a thread keeps the constants of its
 // channels in registers and goes down the rows. The backward pass sums dy and dy*xhat the same way, then makes one pass for dx.
-// ReLU's mask is y <= 0, y being the output, so the pre-activation need not be kept. Bound by memory in every kernel.
+// ReLU's mask is y <= 0, y being the output, so the pre-activation need not be kept. With given statistics all of it can be folded
+// into the weights of the convolution before. Bound by memory in every kernel.
 #include "columns.cuh"
 #include "group.cuh"
 
@@ -323,6 +324,29 @@ template <class T> __device__ void batchnorm_input(T *dx, T *dresidual, const T 
 	place(dx, d, i, g.elements);
 }
 
+// batchnorm_fold makes weights [maps, ...] and bias of a convolution that is w's and the normalisation after it: factor*w and
+// (b - mean)*factor + shift with factor = scale/sqrt(variance + epsilon); b is null for none. The thread that has a map's first weight
+// writes its bias.
+template <class T> __device__ void batchnorm_fold(T *weights, T *bias, const float *w, const float *b, const Channels &g, const Normal &p) {
+	const int V = Pack<T>::size;
+	i64 i = first<T>();
+	if (i >= g.elements) return;
+	Walk at(g, i);
+	float v[V], factor = p.scale[at.channel] * inverse(p, p.spread[at.channel]);
+	fetch(v, w, i, g.elements);
+#pragma unroll
+	for (int k = 0; k < V; k++) {
+		if (at.left == g.inner && i + k < g.elements) {
+			int c = at.channel;
+			factor = p.scale[c] * inverse(p, p.spread[c]);
+			put(bias + c, ((b ? b[c] : 0.0f) - p.mean[c]) * factor + p.shift[c]);
+		}
+		v[k] *= factor;
+		at.next(g);
+	}
+	place(weights, v, i, g.elements);
+}
+
 #define BATCHNORM_COLUMNS(T, V, S) \
 	ENTRY batchnorm_columns##S(float *partial, const T *x, Columns g) { batchnorm_columns<T, V>(partial, x, g); } \
 	ENTRY batchnorm_apply_columns##S(T *y, const T *x, const T *residual, Columns g, Normal p, int relu) { batchnorm_apply_columns<T, V>(y, x, residual, g, p, relu); } \
@@ -334,5 +358,6 @@ template <class T> __device__ void batchnorm_input(T *dx, T *dresidual, const T 
 	ENTRY batchnorm_rows_##S(float *partial, const T *x, Rows g) { batchnorm_rows(partial, x, g); } \
 	ENTRY batchnorm_apply_##S(T *y, const T *x, const T *residual, Channels g, Normal p, int relu) { batchnorm_apply(y, x, residual, g, p, relu); } \
 	ENTRY batchnorm_sums_rows_##S(float *partial, const T *dy, const T *x, const T *y, Rows g, Normal p) { batchnorm_sums_rows(partial, dy, x, y, g, p); } \
-	ENTRY batchnorm_input_##S(T *dx, T *dresidual, const T *dy, const T *x, const T *y, Channels g, Normal p, Slopes s) { batchnorm_input(dx, dresidual, dy, x, y, g, p, s); }
+	ENTRY batchnorm_input_##S(T *dx, T *dresidual, const T *dy, const T *x, const T *y, Channels g, Normal p, Slopes s) { batchnorm_input(dx, dresidual, dy, x, y, g, p, s); } \
+	ENTRY batchnorm_fold_##S(T *weights, T *bias, const float *w, const float *b, Channels g, Normal p) { batchnorm_fold(weights, bias, w, b, g, p); }
 EACH_TYPE(BATCHNORM)

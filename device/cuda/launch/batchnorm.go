@@ -113,3 +113,10 @@ func BatchNormInput(dx, dresidual, dy, x, y uint64, s Statistics, scale, dscale,
 	n := device.Size(shape)
 	return launch(name("batchnorm_input", "", t), t.packs(n), append(append(args, arg(channelsOf{int64(n), int64(inner), int32(channels)})), extra...)...)
 }
+
+// BatchNormFold makes weights and bias of a convolution that is the one with w [maps, ...] and b (0 for none) and, after it, the
+// normalisation with given statistics. w and b are float32, what is made of them is of type t.
+func BatchNormFold(weights, bias, w, b uint64, s Statistics, scale, shift uint64, shape tensor.Shape, t Type) Launch {
+	g := channelsOf{int64(device.Size(shape)), int64(device.Size(shape[1:])), int32(shape[0])}
+	return launch(name("batchnorm_fold", "", t), t.packs(int(g.elements)), pointer(weights), pointer(bias), pointer(w), pointer(b), arg(g), normalOf(s, scale, shift))
+}

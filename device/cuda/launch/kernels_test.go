@@ -184,6 +184,7 @@ func testKernels(t *testing.T, h *host) {
 		"upsample":    testUpsample,
 		"pool":        testPool,
 		"batch_norm":  each(ranks, testBatchNorm),
+		"fold":        each(append([]tensor.Shape{{40, 1, 3, 3}, {2000, 1, 1, 1}, {3, 41, 5, 5}}, ranks...), testFold),
 		"lrn":         each(append([]tensor.Shape{{1, 4100, 1, 2}}, maps...), testLRN),
 		"loss":        each(append([]tensor.Shape{{3, 1000}, {70, 10}}, ranks...), testLoss),
 		"optimiser":   testOptimiser,
@@ -506,6 +507,28 @@ func testBatchNorm(c *check, shape tensor.Shape) {
 	c.same("dshift (inference)", db)
 	c.run(BatchNormInput(dx.at, 0, dy.at, x.at, 0, given, scale.at, 0, 0, shape, c.kind))
 	c.same("dx (inference)", dx)
+}
+
+// The weights are those of a normalisation without mean and shift, the bias is that of all of it.
+func testFold(c *check, shape tensor.Shape) {
+	s := device.BatchNormSpec{Epsilon: 0.1}
+	maps := tensor.Shape{1, shape[0], device.Size(shape[1:])}
+	as := func(x operand, shape tensor.Shape) *device.Tensor {
+		view, err := c.ref.Reshape(x.Tensor, shape)
+		c.ok(err)
+		return view
+	}
+	w, b, weights, bias := c.param(shape...), c.param(shape[0]), c.out(shape...), c.out(shape[0])
+	scale, shift, mean, variance := c.param(shape[0]), c.param(shape[0]), c.param(shape[0]), c.param(shape[0])
+	zero := c.set(c.stat(shape[0]), func(int) float64 { return 0 })
+	given := Statistics{Mean: mean.at, Spread: variance.at, Epsilon: s.Epsilon, IsVariance: true}
+	for _, b := range []operand{b, {Tensor: zero.Tensor}} {
+		c.ok(c.ref.BatchNormInfer(as(weights, maps), as(w, maps), scale.Tensor, zero.Tensor, zero.Tensor, variance.Tensor, s))
+		c.ok(c.ref.BatchNormInfer(as(bias, maps[:2]), as(b, maps[:2]), scale.Tensor, shift.Tensor, mean.Tensor, variance.Tensor, s))
+		c.run(BatchNormFold(weights.at, bias.at, w.at, b.at, given, scale.at, shift.at, shape, c.kind))
+		c.same("weights", weights)
+		c.same("bias", bias)
+	}
 }
 
 func testLRN(c *check, shape tensor.Shape) {

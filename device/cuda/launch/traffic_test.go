@@ -23,6 +23,7 @@ func TestTraffic(t *testing.T) {
 		x, dy, y, z, wide := c.in(shape...), c.in(shape...), c.out(shape...), c.out(shape...), c.out(double...)
 		pooled, dpooled := c.out(half...), c.in(half...)
 		flat, dflat, labels := c.in(256, 1000), c.out(256, 1000), c.labels(1000, 256)
+		w, folded := c.param(64, 64, 3, 3), c.out(64, 64, 3, 3)
 		scale, mean, inv, ds, db, loss := c.param(64), c.param(64), c.param(64), c.stat(64), c.stat(64), c.stat()
 		channels := c.in(1, 64, 1, 1)
 		space := h.alloc(max(BatchNormSpace(shape, kind), LossSpace, SumChannelsSpace(shape, kind), ReduceSumSpace(channels.Shape, shape)))
@@ -64,6 +65,7 @@ func TestTraffic(t *testing.T) {
 			{"batch_norm + residual, relu", single(BatchNormApply(y.at, x.at, dy.at, given, scale.at, scale.at, shape, true, kind)), 3 * n},
 			{"gradients of batch_norm", BatchNormGradients(ds.at, db.at, dy.at, x.at, y.at, space, given, shape, kind), 3 * n},
 			{"dx of batch_norm", single(BatchNormInput(y.at, z.at, dy.at, x.at, y.at, given, scale.at, ds.at, db.at, shape, kind)), 5 * n},
+			{"batch_norm in weights", single(BatchNormFold(folded.at, db.at, w.at, scale.at, given, scale.at, scale.at, w.Shape, kind)), w.Size() + w.Size()*4/size},
 			{"lrn", single(LRN(y.at, x.at, shape, lrn, kind)), 2 * n},
 			{"gradient of lrn", single(LRNBackward(y.at, dy.at, x.at, shape, lrn, kind)), 3 * n},
 			{"contrast_norm", single(ContrastNorm(y.at, x.at, shape, lrn, kind)), 2 * n},
