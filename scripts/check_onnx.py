@@ -23,7 +23,8 @@ import onnxruntime
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOUND = 1e-5
-IMPORTS = ["alexnet", "vgg11", "vgg11_bn", "resnet18", "googlenet", "squeezenet1_1", "mobilenet_v2", "densenet121"]
+IMPORTS = ["alexnet", "vgg11", "vgg11_bn", "resnet18", "googlenet", "squeezenet1_1", "mobilenet_v2", "densenet121", "mobilenet_v3_small", "shufflenet_v2_x1_0",
+           "efficientnet_b0", "mnasnet1_0", "regnet_y_400mf", "resnext50_32x4d"]
 
 
 def run(*command):

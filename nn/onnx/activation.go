@@ -19,6 +19,18 @@ func init() {
 	register("Elu", operator{attributes: "alpha consumed_inputs", tape: func(c *call) *autograd.Value {
 		return autograd.Activate(c.onTape(0), device.ActivationSpec{Kind: device.ELU, Alpha: c.float("alpha", 1)})
 	}})
+	register("HardSigmoid", operator{attributes: "alpha beta consumed_inputs", tape: func(c *call) *autograd.Value {
+		return c.hardSigmoid(c.onTape(0), c.float("alpha", 0.2), c.float("beta", 0.5))
+	}})
+	register("HardSwish", operator{tape: func(c *call) *autograd.Value {
+		x := c.onTape(0)
+		gate := c.hardSigmoid(x, 1.0/6, 0.5)
+		if c.err != nil {
+			return nil
+		}
+		return c.then(gate, x, autograd.Mul(x, gate))
+	}})
+	register("PRelu", operator{attributes: "consumed_inputs", tape: prelu})
 	register("Softmax", operator{attributes: "axis", tape: func(c *call) *autograd.Value { return softmax(c, autograd.Softmax) }})
 	register("LogSoftmax", operator{attributes: "axis", tape: func(c *call) *autograd.Value { return softmax(c, autograd.LogSoftmax) }})
 	register("Dropout", operator{attributes: "is_test ratio seed", tape: dropout})
@@ -80,6 +92,10 @@ func clip(c *call) *autograd.Value {
 	if c.err != nil {
 		return nil
 	}
+	return c.between(x, low, high)
+}
+
+func (c *call) between(x *autograd.Value, low, high float64) *autograd.Value {
 	y := x
 	switch {
 	case low == 0:
@@ -93,6 +109,36 @@ func clip(c *call) *autograd.Value {
 		y = c.then(above, x, autograd.Scale(above, -1, 0))
 	}
 	return y
+}
+
+// hardSigmoid is slope*x + offset, held between 0 and 1.
+func (c *call) hardSigmoid(x *autograd.Value, slope, offset float64) *autograd.Value {
+	if c.err != nil {
+		return nil
+	}
+	line := autograd.Scale(x, slope, offset)
+	return c.then(line, x, c.between(line, 0, 1))
+}
+
+// prelu is x where that is above 0, and a learned slope times x below: max(x, 0) - slope*max(-x, 0).
+func prelu(c *call) *autograd.Value {
+	x, slope := c.onTape(0), c.value(1)
+	if c.err != nil {
+		return nil
+	}
+	if rank := len(x.Shape()); c.opset < 7 && len(slope.Shape()) == 1 && rank > 2 { // one for each channel
+		shape := make([]int, rank-1)
+		for i := range shape {
+			shape[i] = 1
+		}
+		shape[0] = slope.Shape()[0]
+		slope = c.reshape(c.lift(slope), shape)
+	}
+	negative := autograd.Scale(x, -1, 0)
+	below := c.then(negative, x, autograd.ReLU(negative))
+	scaled := c.then(below, x, autograd.Mul(below, c.widen(slope, len(x.Shape()))))
+	above := autograd.ReLU(x)
+	return c.then(scaled, x, c.then(above, x, autograd.Sub(above, scaled)))
 }
 
 // atLeast is max(x, low), exactly: x and a row of low, the larger one kept.

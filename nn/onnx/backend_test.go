@@ -25,7 +25,7 @@ const dataVariable = "FOVEA_ONNX_TEST_DATA"
 // promised are the operators whose tests must pass.
 var promised = strings.Fields(`Conv ConvTranspose MaxPool AveragePool GlobalAveragePool BatchNormalization LRN Gemm MatMul Relu LeakyRelu
 	Elu Sigmoid Tanh Softmax LogSoftmax Dropout Flatten Reshape Concat Add Mul Sub Div Pad Transpose Clip ReduceMean Identity Constant
-	Squeeze Unsqueeze Slice Resize`)
+	Squeeze Unsqueeze Slice Resize Split HardSigmoid HardSwish PRelu`)
 
 // skipped are the tests that do not pass, by pattern of the name, each with its reason. One that would pass, and a pattern
 // that fits none, fails the test.

@@ -141,6 +141,10 @@ func ints(name string, values ...int64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_INTS.Enum(), Ints: values}
 }
 
+func axisOf(axis int64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: proto.String("axis"), Type: onnxpb.AttributeProto_INT.Enum(), I: proto.Int64(axis)}
+}
+
 // with adds initialisers.
 func with(m *onnxpb.ModelProto, tensors ...*onnxpb.TensorProto) *onnxpb.ModelProto {
 	m.Graph.Initializer = append(m.Graph.Initializer, tensors...)
@@ -236,7 +240,7 @@ var refusals = []struct {
 	}, "weights that the file does not hold have more than 67108864 elements"},
 	{"much work on shapes", func() *onnxpb.ModelProto {
 		nodes := []*onnxpb.NodeProto{op("Concat", "s s s s s s s s", "v0", ints("x"))}
-		nodes[0].Attribute = []*onnxpb.AttributeProto{{Name: proto.String("axis"), Type: onnxpb.AttributeProto_INT.Enum(), I: proto.Int64(0)}}
+		nodes[0].Attribute = []*onnxpb.AttributeProto{axisOf(0)}
 		for i := range 9 {
 			v := fmt.Sprintf("v%d ", i)
 			n := op("Concat", strings.Repeat(v, 8), fmt.Sprintf("v%d", i+1))
@@ -262,6 +266,28 @@ var refusals = []struct {
 	}, "does not fit"},
 	{"a perm", func() *onnxpb.ModelProto { return model(op("Transpose", "x", "y", ints("perm", 0, 1, 1, 3))) }, "perm [0 1 1 3] for an input of rank 4"},
 	{"no operand", func() *onnxpb.ModelProto { return model(op("Relu", "", "a"), op("Add", "x a", "y")) }, "operand 0 is missing"},
+	{"unequal pieces", func() *onnxpb.ModelProto {
+		return model(op("Split", "x", "a b c"), op("Concat", "a b c", "y", axisOf(0)))
+	}, "1 elements of axis 0 in 3 equal pieces"},
+	{"pieces too large", func() *onnxpb.ModelProto {
+		return with(model(op("Split", "x s", "a y", axisOf(2))), whole64("s", math.MaxInt64, 3))
+	}, "pieces of [9223372036854775807 3] along axis 2, expected such as are 4 together"},
+	{"pieces too small", func() *onnxpb.ModelProto {
+		return with(model(op("Split", "x s", "a y", axisOf(2))), whole64("s", 1, 2))
+	}, "pieces of [1 2] along axis 2, expected 2 that are 4 together"},
+	{"pieces below 0", func() *onnxpb.ModelProto {
+		return with(model(op("Split", "x s", "a y", axisOf(2))), whole64("s", -1, 5))
+	}, "expected such as are 4 together"},
+	{"pieces for other outputs", func() *onnxpb.ModelProto {
+		return with(model(op("Split", "x s", "a y", axisOf(2))), whole64("s", 1, 1, 2))
+	}, "expected 2 that are 4 together"},
+	{"many pieces", func() *onnxpb.ModelProto {
+		n := op("Split", "x", "a", axisOf(2))
+		for i := range mostPieces {
+			n.Output = append(n.Output, fmt.Sprint("b", i))
+		}
+		return model(n, op("Relu", "a", "y"))
+	}, "4097 outputs, expected at most 4096"},
 	{"a constant output", func() *onnxpb.ModelProto { return with(model(op("Relu", "w", "y")), floats("w", 1, 1)) }, "the network does not use its input"},
 	{"no folder", func() *onnxpb.ModelProto {
 		return with(model(op("Add", "x w", "y")), outside("w", "location", "w.bin"))

@@ -104,7 +104,7 @@ func compile(m *onnxpb.ModelProto, from *folder) (*program, error) {
 			}
 			made[name] = true
 		}
-		p.nodes = append(p.nodes, node)
+		p.nodes = append(p.nodes, eachOutput(node)...)
 	}
 	for _, out := range p.outputs {
 		if !made[out.name] {

@@ -14,8 +14,10 @@ type node struct {
 	opset      int
 	in, out    []string
 	attributes map[string]*onnxpb.AttributeProto
-	parts      []*node  // of a chain that is computed at once
-	last       []string // values that nobody reads after this node
+	parts      []*node // of a chain that is computed at once
+	// Of a Split, which is a node for each output: which one, of how many.
+	piece, pieces int
+	last          []string // values that nobody reads after this node
 }
 
 func (n *node) String() string {
