@@ -85,7 +85,11 @@ func (d *Device) inBlocks(written int, do func(t []*device.Tensor) error, operan
 func (d *Device) relaid(written int, do func(t []*device.Tensor) error, operands []*device.Tensor, wrong func(...*device.Tensor) bool,
 	room func(tensor.Shape) (*device.Tensor, error)) error {
 	replaced := make([]*device.Tensor, len(operands))
-	copies := map[any]*device.Tensor{} // by memory: operands may be one tensor
+	type place struct { // operands may be one tensor, or show one memory in different shapes
+		memory any
+		shape  [4]int
+	}
+	copies := map[place]*device.Tensor{}
 	defer func() {
 		for _, t := range copies {
 			t.Release()
@@ -96,15 +100,16 @@ func (d *Device) relaid(written int, do func(t []*device.Tensor) error, operands
 		if t == nil || !wrong(t) {
 			continue
 		}
-		if copies[t.Handle] == nil {
+		at := place{t.Handle, [4]int(t.Shape)}
+		if copies[at] == nil {
 			other, err := room(t.Shape)
 			if err != nil {
 				return err
 			}
-			copies[t.Handle] = other
+			copies[at] = other
 			d.reorder(other, t)
 		}
-		replaced[i] = copies[t.Handle]
+		replaced[i] = copies[at]
 	}
 	if err := do(replaced); err != nil {
 		return err

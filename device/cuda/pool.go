@@ -110,7 +110,7 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 	if y.Size() == 0 {
 		return d.Fill(dx, 0)
 	}
-	c := d.like(dx, poolName("gradient of ", x.Shape, s))
+	c := d.like(y, poolName("gradient of ", x.Shape, s)) // as Pool did: what is equal to y is found in x rounded as y is
 	dyp, xp, yp, dxp := c.in(dy), c.in(x), c.in(y), c.out(dx)
 	key, has := pooling(x.Shape, y.Shape, s)
 	if !has || s.Kind == device.MaxPool || c.type_ != launch.F32 {

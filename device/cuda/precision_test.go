@@ -96,3 +96,23 @@ func TestTargetsStayExact(t *testing.T) {
 	require.NoError(t, d.ElementLoss(loss, x, target, device.SquaredError))
 	require.Equal(t, []float64{1.0 / (2 << 20)}, floats(t, loss))
 }
+
+// The largest element of a float32 map is found again when the maps of maxima are bfloat16, and so is the gradient.
+func TestGradientOfRoundedMaximaArrives(t *testing.T) {
+	d := opened(t, device.BF16)
+	x, err := device.FromSlice(d, tensor.Shape{1, 1, 1, 2}, []float64{1 + 1.0/1024, 0.5})
+	require.NoError(t, err)
+	y, err := d.NewActivation(tensor.Shape{1, 1, 1, 2})
+	require.NoError(t, err)
+	dy, err := device.FromSlice(d, tensor.Shape{1, 1, 1, 2}, []float64{3, 4})
+	require.NoError(t, err)
+	dx, err := d.New(tensor.Shape{1, 1, 1, 2}, tensor.Float32)
+	require.NoError(t, err)
+	s := device.PoolSpec{Kind: device.MaxPool, Window: [2]int{1, 1}}.Normal()
+	require.NoError(t, d.Pool(y, x, s))
+	require.NoError(t, d.PoolBackward(dx, dy, x, y, s))
+	require.Equal(t, []float64{3, 4}, floats(t, dx))
+	for _, x := range []*device.Tensor{x, y, dy, dx} {
+		x.Release()
+	}
+}

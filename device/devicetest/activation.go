@@ -36,11 +36,10 @@ func activationRows() []Row {
 			maxoutCase("34 to 17 maps", distinct, shape{1, 34, 3, 3}, 2),
 			given("NaN and infinities in wide maps", specials, shape{2, 48, 3, 5}, 3),
 		},
-		Wide: func(src *philox.Source) Case {
-			x, pieces := wide(src), between(src, 2, 3)
-			x[1] *= pieces
+		Over: over(2, func(src *philox.Source, x shape) Case {
+			pieces := divisor(src, x[1], 2, 3)
 			return maxoutCase(fmt.Sprintf("wide, random, %d pieces", pieces), distinct, x, pieces)
-		},
+		}),
 		Draw: func(src *philox.Source) Case {
 			pieces := between(src, 1, 5)
 			return maxoutCase(fmt.Sprintf("random, %d pieces", pieces), distinct, shape{between(src, 1, 4), pieces * between(src, 1, 9), between(src, 1, 7), between(src, 1, 7)}, pieces)
@@ -63,8 +62,8 @@ func activationRows() []Row {
 			dropoutCase(shape{3, 16, 1, 2}, 0.3, philox.Stream{Seed: 1<<63 | 5, ID: 1<<62 | 7}),
 			dropoutCase(shape{1, 32, 12, 12}, 0.2, philox.Stream{Seed: 3, ID: 5}),
 		},
-		Wide: func(src *philox.Source) Case {
-			return dropoutCase(wide(src), src.Float64(), philox.Stream{Seed: uint64(src.Uint32()) << 20, ID: uint64(src.Uint32()) << 20})
+		Over: func(src *philox.Source, x shape) Case {
+			return dropoutCase(x, src.Float64(), philox.Stream{Seed: uint64(src.Uint32()) << 20, ID: uint64(src.Uint32()) << 20})
 		},
 		Draw: func(src *philox.Source) Case {
 			return dropoutCase(shape{between(src, 1, 99)}, src.Float64(), philox.Stream{Seed: uint64(src.Uint32()) << 20, ID: uint64(src.Uint32()) << 20})
@@ -92,7 +91,7 @@ func activateRow(s device.ActivationSpec) Row {
 			given("NaN, infinities, denormal numbers, zeros", many, specials),
 			given("large numbers", many, uniform(-200, 200)),
 		},
-		Wide: func(src *philox.Source) Case { return activateCase("wide, random", wide(src), s) },
+		Over: func(_ *philox.Source, x shape) Case { return activateCase("wide, random", x, s) },
 		Draw: func(src *philox.Source) Case {
 			return activateCase("random", shape{between(src, 1, 9), between(src, 1, 33), between(src, 1, 9)}, s)
 		},
@@ -158,7 +157,7 @@ func softmaxRow(op string, logarithm bool) Row {
 			given("+Inf in one sample", strewn(usual, inf), shape{3, 5}),
 			given("NaN in one pixel of wide maps", strewn(usual, nan), shape{2, 17, 3, 3}),
 		},
-		Wide: func(src *philox.Source) Case { return softmaxCase("wide, random", wide(src), logarithm) },
+		Over: over(2, func(_ *philox.Source, x shape) Case { return softmaxCase("wide, random", x, logarithm) }),
 		Draw: func(src *philox.Source) Case {
 			return softmaxCase("random", shape{between(src, 1, 9), between(src, 1, 33), between(src, 1, 5), between(src, 1, 5)}[:between(src, 2, 4)], logarithm)
 		},

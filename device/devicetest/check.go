@@ -112,7 +112,7 @@ func (r Row) eachCall(d device.Device, c Case, seed uint64, p Precision, visit f
 	}
 	few := p.usual(c)
 	for i, call := range c.Calls {
-		if err := visit(trial{d, c, call, steps[i].given, p, few}, steps[i].want); err != nil {
+		if err := visit(trial{d: d, c: c, call: call, host: steps[i].given, p: p, few: few}, steps[i].want); err != nil {
 			return fmt.Errorf("%s, case %q (%s) on device %s, seed %d: %s: %w", r.Op, c.Name, c.shapes(), d.Name(), seed, call.Method, err)
 		}
 	}
@@ -161,6 +161,8 @@ type trial struct {
 	host values
 	p    Precision
 	few  map[string]bool // operands that are stored as activations
+	// slack is added to the absolute tolerance of results.
+	slack map[string]float64
 }
 
 // arrangement is how the operands are laid out for a trial.
@@ -215,7 +217,9 @@ func (t trial) compare(got, want values, a arrangement) error {
 			if t.p.BFloat16 && t.few[o.Name] && device.Size(o.Shape) > 1 {
 				expected = brain(slices.Clone(expected))
 			}
-			if err := t.p.widen(t.call.Tolerance).compare(got[o.Name], expected, o.Shape, t.d.Float()); err != nil {
+			tolerance := t.p.widen(t.call.Tolerance)
+			tolerance.Absolute += t.slack[o.Name]
+			if err := tolerance.compare(got[o.Name], expected, o.Shape, t.d.Float()); err != nil {
 				return fmt.Errorf("tensor %s: %w", o.Name, err)
 			}
 		case o.Name != a.inPlace[1]:

@@ -101,6 +101,8 @@ func convRows() []Row {
 			convCase("16 maps, stride larger than the window", shape{1, 16, 9, 13}, shape{16, 16, 2, 2}, true, stride(4, 3)),
 			convCase("16 maps, stride differs by axis", shape{1, 16, 7, 15}, shape{16, 16, 3, 3}, true,
 				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(1), [2]int{2, 1} })),
+			convCase("16 maps of odd width, stride 2 across", shape{1, 16, 4, 5}, shape{16, 16, 3, 3}, true,
+				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(1), [2]int{1, 2} })),
 			convCase("16 maps, padding larger than useful", shape{1, 16, 3, 3}, shape{16, 16, 3, 3}, true, padded(4)),
 			convCase("16 to 17 maps, padding differs by side", shape{2, 16, 5, 6}, shape{17, 16, 3, 3}, true,
 				spec(func(s *device.ConvSpec) { s.Padding = device.Padding{Top: 0, Bottom: 2, Left: 1, Right: 3} })),
@@ -119,7 +121,10 @@ func convRows() []Row {
 				spec(func(s *device.ConvSpec) { s.Groups, s.Padding, s.Stride = 17, device.Pad(1), [2]int{2, 2} })),
 			convCase("no images of 16 maps", shape{0, 16, 5, 5}, shape{16, 16, 3, 3}, true, unit),
 		},
-		Wide: wideConv,
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			x, w, s := geometryOver(src, x)
+			return convCase(fmt.Sprintf("wide, random %+v", s), x, w, src.Intn(2) == 0, s)
+		}),
 		Draw: func(src *philox.Source) Case {
 			s := device.ConvSpec{Stride: [2]int{between(src, 1, 3), between(src, 1, 3)},
 				Dilation: [2]int{between(src, 1, 2), between(src, 1, 2)},
@@ -161,6 +166,7 @@ func convRows() []Row {
 			transposedCase("16 to 17 maps, output padding", shape{1, 16, 5, 5}, shape{16, 17, 3, 3}, spec(func(s *device.ConvSpec) { s.Stride, s.Padding = [2]int{2, 2}, device.Pad(1) }), 1, 1),
 			transposedCase("16 to 3 maps", shape{2, 16, 5, 7}, shape{16, 3, 4, 4}, spec(func(s *device.ConvSpec) { s.Stride, s.Padding = [2]int{2, 2}, device.Pad(1) }), 0, 0),
 		},
+		Over: over(4, transposedOver),
 		Errors: []Refusal{
 			{"input of rank 3", back(shape{6, 5, 5}, w, nil, unit, 0, 0)},
 			{"weights of rank 3", back(shape{2, 6, 5, 5}, shape{6, 3, 3}, nil, unit, 0, 0)},
@@ -177,6 +183,7 @@ func convRows() []Row {
 			rotateCase(shape{1, 1, 1, 1}), rotateCase(shape{2, 3, 3, 3}), rotateCase(shape{3, 2, 2, 5}),
 			rotateCase(shape{4, 1}), rotateCase(shape{0, 3, 3, 3}), rotateCase(shape{33, 31, 5, 5}),
 		},
+		Over:   over(2, func(_ *philox.Source, x shape) Case { return rotateCase(x) }),
 		Errors: []Refusal{{"rank 1", device.CheckRotate(shape{3})}},
 	}}
 }
@@ -220,31 +227,47 @@ func transposedCase(name string, x, w shape, s device.ConvSpec, vertical, horizo
 		}}
 }
 
-func wideConv(src *philox.Source) Case {
-	x, w, s := wideGeometry(src)
-	return convCase(fmt.Sprintf("wide, random %+v", s), x, w, src.Intn(2) == 0, s)
-}
-
-// wideGeometry draws a convolution of wide maps that is not too much for the reference.
-func wideGeometry(src *philox.Source) (x, w shape, s device.ConvSpec) {
+// geometryOver draws a convolution of maps x, or of the first of them, that is not too much for the reference.
+func geometryOver(src *philox.Source, x shape) (maps, w shape, s device.ConvSpec) {
 	window := pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{2, 2}, [2]int{3, 3}, [2]int{3, 3}, [2]int{3, 3}, [2]int{5, 5}, [2]int{1, 3}, [2]int{7, 1})
 	s = device.ConvSpec{Stride: pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{2, 2}, [2]int{between(src, 1, 4), between(src, 1, 4)}),
-		Dilation: pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{between(src, 1, 3), between(src, 1, 3)}), Groups: pick(src, 1, 1, 1, 2)}
+		Dilation: pick(src, [2]int{1, 1}, [2]int{1, 1}, [2]int{between(src, 1, 3), between(src, 1, 3)}), Groups: pick(src, 1, 1, 1, divisor(src, x[1], 2))}
 	side := func(window int) int { return src.Intn(window/2 + 2) }
 	s.Padding = device.Padding{Top: side(window[0]), Bottom: side(window[0]), Left: side(window[1]), Right: side(window[1])}
-	x = wide(src)
-	x[1] *= s.Groups
-	for axis := range 2 {
-		x[2+axis] = max(x[2+axis], s.Dilation[axis]*(window[axis]-1)+1)
+	for axis, padding := range [2]int{s.Padding.Top + s.Padding.Bottom, s.Padding.Left + s.Padding.Right} {
+		if s.Dilation[axis]*(window[axis]-1) >= x[2+axis]+padding {
+			s.Dilation[axis], window[axis] = 1, min(window[axis], x[2+axis]+padding)
+		}
 	}
 	w = shape{s.Groups * manyChannels(src), x[1] / s.Groups, window[0], window[1]}
-	for x[0] > 1 && device.Size(x)*device.Size(w)/x[1] > 1<<19 {
-		x[0]--
+	most := max(1<<19, 64*device.Size(x))
+	if src.Intn(40) == 0 {
+		most = 1 << 25 // so many that algorithms are worth measuring
 	}
-	for w[0]%(2*s.Groups) == 0 && device.Size(x)*device.Size(w)/x[1] > 1<<19 {
+	maps = x.Clone()
+	products := func() int { return device.Size(must(s.Output(maps, w, nil))) * device.Size(w[1:]) }
+	for w[0]%(2*s.Groups) == 0 && products() > most {
 		w[0] /= 2
 	}
-	return x, w, s
+	for maps[0] > 1 && products() > most {
+		maps[0]--
+	}
+	return maps, w, s
+}
+
+// transposedOver draws a transposed convolution of maps x.
+func transposedOver(src *philox.Source, x shape) Case {
+	s := device.ConvSpec{Stride: pick(src, [2]int{1, 1}, [2]int{2, 2}, [2]int{between(src, 1, 3), between(src, 1, 3)}), Groups: pick(src, 1, 1, divisor(src, x[1], 2))}.Normal()
+	window := pick(src, [2]int{1, 1}, [2]int{2, 2}, [2]int{3, 3}, [2]int{3, 3}, [2]int{4, 3})
+	if min(x[2], x[3]) > 1 {
+		s.Padding = device.Padding{Top: src.Intn(window[0]), Bottom: src.Intn(window[0]), Left: src.Intn(window[1]), Right: src.Intn(window[1])}
+	}
+	w := shape{x[1], pick(src, 3, manyChannels(src)), window[0], window[1]}
+	vertical, horizontal := src.Intn(s.Stride[0]), src.Intn(s.Stride[1])
+	if _, err := s.TransposedOutput(x, w, nil, [2]int{vertical, horizontal}); err != nil || device.Size(x)*device.Size(w[1:]) > max(1<<20, 32*device.Size(x)) {
+		return Case{}
+	}
+	return transposedCase(fmt.Sprintf("wide, random %+v, output padding %d %d", s, vertical, horizontal), x, w, s, vertical, horizontal)
 }
 
 // denormalConv has products that are denormal numbers, which must not be taken for 0.

@@ -110,7 +110,7 @@ func TestWrongGradientsAreFound(t *testing.T) {
 func TestRandomCasesDependOnTheSeedAlone(t *testing.T) {
 	for _, row := range Rows() {
 		for _, draw := range []func(seed uint64) Case{row.Random, row.RandomWide} {
-			if row.Draw == nil || row.Wide == nil {
+			if row.Draw == nil || row.Over == nil {
 				continue
 			}
 			first, again := draw(3), draw(3)

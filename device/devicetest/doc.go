@@ -20,5 +20,8 @@
 // [RunPrecision] also lays operands out as a step has them (device.Compact), and in another mix; rows of feature maps have
 // cases of many channels for that. What the reference makes of a case is computed once in a process.
 //
+// [RunSequences] looks for what is wrong between calls: random programs of the same rows (Row.Over), whose operands are a
+// few tensors that are used, written and given back again and again.
+//
 // A call's inputs are always the reference's own earlier results, so a wrong forward pass does not blur the backward pass.
 package devicetest

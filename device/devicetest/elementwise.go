@@ -17,6 +17,7 @@ func elementwiseRows() []Row {
 	rows := []Row{{
 		Op:    "fill",
 		Cases: append(fills, fillCase(shape{}, 2), fillCase(shape{0, 3}, 2), fillCase(shape{20001}, 3), fillCase(shape{2, 17, 3, 5}, nan), fillCase(shape{1, 16, 2, 1}, 0.1)),
+		Over:  func(src *philox.Source, x shape) Case { return fillCase(x, src.Normal(0, 1)) },
 	}}
 	for _, op := range []device.BinaryKind{device.Add, device.Sub, device.Mul, device.Div} {
 		rows = append(rows, binaryRow(op))
@@ -34,7 +35,7 @@ func elementwiseRows() []Row {
 		Draw: func(src *philox.Source) Case {
 			return scaleCase(shape{between(src, 1, 33), between(src, 1, 33)}, src.Normal(0, 1), src.Normal(0, 1))
 		},
-		Wide: func(src *philox.Source) Case { return scaleCase(wide(src), src.Normal(0, 1), src.Normal(0, 1)) },
+		Over: func(src *philox.Source, x shape) Case { return scaleCase(x, src.Normal(0, 1), src.Normal(0, 1)) },
 	}, Row{
 		Op: "reduce_sum",
 		Cases: []Case{
@@ -47,9 +48,9 @@ func elementwiseRows() []Row {
 			reduceCase(shape{2, 17, 5, 7}, 1, 2, 3), reduceCase(shape{2, 16, 5, 7}, 0.5, 0, 2, 3), reduceCase(shape{2, 32, 3, 5}, 1, 1),
 			reduceCase(shape{2, 17, 3, 5}, 1, 0, 1, 2, 3), reduceCase(shape{3, 16, 1, 2}, 1, 0),
 		},
-		Wide: func(src *philox.Source) Case {
-			return reduceCase(wide(src), src.Uniform(0.5, 2), pick(src, []int{0}, []int{1}, []int{2}, []int{1, 3}, []int{2, 3}, []int{0, 1}, []int{0, 2, 3})...)
-		},
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			return reduceCase(x, src.Uniform(0.5, 2), pick(src, []int{0}, []int{1}, []int{2}, []int{1, 3}, []int{2, 3}, []int{0, 1}, []int{0, 2, 3})...)
+		}),
 		Draw: func(src *philox.Source) Case {
 			x := shape{between(src, 1, 5), between(src, 1, 17), between(src, 1, 9), between(src, 1, 9)}[:between(src, 1, 4)]
 			var axes []int
@@ -112,11 +113,13 @@ func binaryRow(op device.BinaryKind) Row {
 			binaryCase(op, shape{2, 17, 3, 5}, shape{1, 1, 1, 1}),
 			binaryCase(op, shape{2, 17, 3, 5}, shape{2, 17, 3, 5}).with("a", "specials", specials, "infinite elements").with("b", "specials", strewn(apart, 0, inf, nan, 0, minus0), "infinite elements"),
 		},
-		Wide: func(src *philox.Source) Case {
-			a := wide(src)
-			b := shape{pick(src, a[0], a[0], 1), pick(src, a[1], a[1], a[1], 1), a[2], a[3]}
-			if src.Intn(3) == 0 {
-				b[2], b[3] = 1, 1
+		Over: func(src *philox.Source, x shape) Case {
+			a, b := x, x.Clone()
+			if len(b) == 4 {
+				b[0], b[1] = pick(src, b[0], b[0], 1), pick(src, b[1], b[1], b[1], 1)
+				if src.Intn(3) == 0 {
+					b[2], b[3] = 1, 1
+				}
 			}
 			if src.Intn(2) == 0 {
 				a, b = b, a

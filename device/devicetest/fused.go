@@ -74,10 +74,10 @@ func convReLURow() Row {
 			convReLUCase("depthwise", shape{2, 16, 5, 5}, shape{16, 1, 3, 3}, true, device.ConvSpec{Groups: 16, Padding: device.Pad(1)}.Normal()),
 			convReLUCase("no images", shape{0, 16, 5, 5}, shape{16, 16, 3, 3}, true, padded(1)),
 		},
-		Wide: func(src *philox.Source) Case {
-			x, w, s := wideGeometry(src)
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			x, w, s := geometryOver(src, x)
 			return convReLUCase(fmt.Sprintf("wide, random %+v", s), x, w, src.Intn(2) == 0, s)
-		},
+		}),
 	}
 }
 
@@ -107,6 +107,9 @@ func linearReLURow() Row {
 		Draw: func(src *philox.Source) Case {
 			return linearReLUCase(between(src, 1, 40), between(src, 1, 70), between(src, 1, 70), src.Intn(2) == 0)
 		},
+		Over: overRows(func(src *philox.Source, x shape) Case {
+			return linearReLUCase(x[0], x[1], manyChannels(src), src.Intn(2) == 0)
+		}),
 	}
 }
 
@@ -133,11 +136,7 @@ var normDefaults = device.BatchNormSpec{Epsilon: 1e-5, Momentum: 0.1}
 func normReLURow() Row {
 	row := Row{
 		Op: "batch_norm_relu", Offered: offers[device.FusedNormalisation],
-		Wide: func(src *philox.Source) Case {
-			x := wide(src)
-			x[0] += 2 // few values would leave dx to rounding errors
-			return normReLUCase("wide, random", x, src.Intn(2) == 0)
-		},
+		Over: overMany(func(src *philox.Source, x shape) Case { return normReLUCase("wide, random", x, src.Intn(2) == 0) }),
 		Draw: func(src *philox.Source) Case {
 			return normReLUCase("random", shape{between(src, 3, 6), between(src, 1, 33), between(src, 1, 9), between(src, 1, 9)}[:between(src, 2, 4)], src.Intn(2) == 0)
 		},
@@ -200,7 +199,7 @@ func normReLUCase(name string, x shape, residual bool) Case {
 func normReLUInferRow() Row {
 	row := Row{
 		Op: "batch_norm_relu_infer", Offered: offers[device.FusedNormalisation],
-		Wide: func(src *philox.Source) Case { return normReLUInferCase("wide, random", wide(src), src.Intn(2) == 0) },
+		Over: over(2, func(src *philox.Source, x shape) Case { return normReLUInferCase("wide, random", x, src.Intn(2) == 0) }),
 	}
 	for _, residual := range []bool{false, true} {
 		row.Cases = append(row.Cases,
@@ -234,10 +233,10 @@ func normReLUInferCase(name string, x shape, residual bool) Case {
 func convNormRow() Row {
 	row := Row{
 		Op: "conv2d_batch_norm", Offered: offers[device.FoldedConvolution],
-		Wide: func(src *philox.Source) Case {
-			x, w, s := wideGeometry(src)
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			x, w, s := geometryOver(src, x)
 			return convNormCase(fmt.Sprintf("wide, random %+v", s), x, w, s, src.Intn(2) == 0, src.Intn(2) == 0, src.Intn(2) == 0)
-		},
+		}),
 	}
 	for _, end := range []struct{ bias, residual, active bool }{{false, false, false}, {false, false, true}, {true, true, true}, {true, false, true}, {false, true, true}, {false, true, false}} {
 		try := func(name string, x, w shape, s device.ConvSpec) Case {
@@ -270,7 +269,7 @@ func convNormCase(name string, x, w shape, s device.ConvSpec, bias, residual, ac
 	y, v := must(s.Output(x, w, nil)), shape{w[0]}
 	name = fmt.Sprintf("%s, bias %t, sum %t, ReLU %t", name, bias, residual, active)
 	c := Case{Name: name, Operands: []Operand{in("x", x, usual), kept(in("w", w, usual)), out("y", y), kept(in("scale", v, uniform(0.5, 2))),
-		kept(in("shift", v, usual)), kept(in("mean", v, usual)), kept(in("variance", v, uniform(0.5, 2)))}}
+		kept(in("shift", v, usual)), kept(in("mean", v, usual)), kept(variance("variance", v))}}
 	if bias {
 		c.Operands = append(c.Operands, kept(in("b", v, usual)))
 	}

@@ -26,6 +26,9 @@ func linearRows() []Row {
 		Draw: func(src *philox.Source) Case {
 			return linearCase(between(src, 1, 40), between(src, 1, 70), between(src, 1, 70), src.Intn(2) == 0)
 		},
+		Over: overRows(func(src *philox.Source, x shape) Case {
+			return linearCase(x[0], x[1], manyChannels(src), src.Intn(2) == 0)
+		}),
 		Errors: []Refusal{
 			{"input of rank 4", linear(shape{2, 3, 1, 1}, shape{4, 3}, nil)},
 			{"weights of rank 1", linear(shape{2, 3}, shape{3}, nil)},
@@ -39,6 +42,14 @@ func linearRows() []Row {
 		Draw: func(src *philox.Source) Case {
 			return matmulCase(between(src, 1, 70), between(src, 1, 70), between(src, 1, 70), src.Intn(2) == 0, src.Intn(2) == 0)
 		},
+		Over: overRows(func(src *philox.Source, x shape) Case {
+			m, k := x[0], x[1]
+			transposed := src.Intn(2) == 0
+			if transposed {
+				m, k = k, m
+			}
+			return matmulCase(m, k, manyChannels(src), transposed, src.Intn(2) == 0)
+		}),
 		Errors: []Refusal{
 			{"rank 1", matmul(shape{3}, shape{3, 2}, false, false)},
 			{"rank 3", matmul(shape{2, 3}, shape{1, 3, 2}, false, false)},
@@ -53,7 +64,7 @@ func linearRows() []Row {
 			biasCase(shape{1, 1}), biasCase(shape{5, 3}), biasCase(shape{2, 3, 4, 5}), biasCase(shape{2, 13, 7}),
 			biasCase(shape{0, 3, 4, 4}), biasCase(shape{2, 3, 0, 4}), biasCase(shape{3, 33, 15, 17}),
 		},
-		Wide: func(src *philox.Source) Case { return biasCase(wide(src)) },
+		Over: over(2, func(_ *philox.Source, x shape) Case { return biasCase(x) }),
 		Draw: func(src *philox.Source) Case {
 			return biasCase(shape{between(src, 1, 5), between(src, 1, 33), between(src, 1, 9), between(src, 1, 9)}[:between(src, 2, 4)])
 		},

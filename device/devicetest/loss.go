@@ -33,7 +33,7 @@ func lossRows() []Row {
 			given("NaN in one sample", strewn(usual, nan), shape{3, 5}),
 			given("a class without chance", strewn(usual, -inf), shape{3, 5}),
 		},
-		Wide: func(src *philox.Source) Case { return crossEntropyCase("wide, random", wide(src)) },
+		Over: over(2, func(_ *philox.Source, x shape) Case { return crossEntropyCase("wide, random", x) }),
 		Draw: func(src *philox.Source) Case {
 			return crossEntropyCase("random", shape{between(src, 1, 17), between(src, 2, 33), between(src, 1, 5), between(src, 1, 5)}[:between(src, 2, 4)])
 		},
@@ -51,7 +51,7 @@ func lossRows() []Row {
 			counted("every other element NaN", patchy, shape{40, 5}), counted("nothing but NaN", constant(nan), shape{9, 2}), counted("nothing but -Inf", constant(-inf), shape{9, 2}),
 			counted("every other element of wide maps NaN", patchy, shape{2, 17, 3, 3}),
 		},
-		Wide: func(src *philox.Source) Case { return countCase("wide, random", wide(src)) },
+		Over: over(2, func(_ *philox.Source, x shape) Case { return countCase("wide, random", x) }),
 		Draw: func(src *philox.Source) Case {
 			return countCase("random", shape{between(src, 1, 33), between(src, 1, 5)})
 		},
@@ -82,7 +82,7 @@ func countCase(name string, x shape) Case {
 	count := Call{Method: "CountCorrect", Writes: []string{"count"}, Tolerance: Tolerance{Exact: true, Why: "small integers"}, Do: func(d device.Device, t Tensors) error {
 		return d.CountCorrect(t["count"], t["x"], t["labels"])
 	}}
-	return Case{Name: name, Operands: []Operand{in("count", shape{}, constant(5)), in("x", x, usual),
+	return Case{Name: name, Operands: []Operand{of("count", in("count", shape{}, constant(5))), in("x", x, usual),
 		{Name: "labels", Shape: places(x), Draw: labelled(x[1]), Labels: true}}, Calls: []Call{count, count}}
 }
 
@@ -102,14 +102,14 @@ func elementLossRow(kind device.ElementLossKind) Row {
 		Draw: func(src *philox.Source) Case {
 			return elementLossCase("random", shape{between(src, 1, 33), between(src, 1, 9)}, kind)
 		},
-		Wide:   func(src *philox.Source) Case { return elementLossCase("wide, random", wide(src), kind) },
+		Over:   func(_ *philox.Source, x shape) Case { return elementLossCase("wide, random", x, kind) },
 		Errors: []Refusal{{"shapes that differ", device.SameShape(kind.String(), shape{3, 1}, shape{3})}},
 	}
 }
 
 func elementLossCase(name string, x shape, kind device.ElementLossKind) Case {
 	target := map[device.ElementLossKind]Draw{device.SquaredError: usual, device.Logistic: uniform(0, 1), device.Hinge: signs}[kind]
-	return Case{Name: fmt.Sprintf("%s %v", name, x), Operands: []Operand{in("x", x, gauss(0, 2)), in("target", x, target),
+	return Case{Name: fmt.Sprintf("%s %v", name, x), Operands: []Operand{in("x", x, gauss(0, 2)), of("target of "+kind.String(), in("target", x, target)),
 		out("loss", shape{}), in("dloss", shape{}, constant(-1.3)), out("dx", x)}, Calls: []Call{
 		{Method: "ElementLoss", Writes: []string{"loss"}, Do: func(d device.Device, t Tensors) error {
 			return d.ElementLoss(t["loss"], t["x"], t["target"], kind)

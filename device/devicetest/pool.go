@@ -75,8 +75,7 @@ func poolRow(kind device.PoolKind) Row {
 			given("wide maps of nothing but -Inf", constant(-inf), shape{1, 17, 4, 4}, square(3, 2, 1)),
 			given("denormal numbers in wide maps", uniform(-20*tiny, 20*tiny), shape{1, 17, 5, 5}, square(2, 0, 0)),
 		},
-		Wide: func(src *philox.Source) Case {
-			x := wide(src)
+		Over: over(4, func(src *philox.Source, x shape) Case {
 			s := device.PoolSpec{Kind: kind, CeilMode: src.Intn(2) == 0, CountPadding: src.Intn(2) == 0}
 			for axis := range 2 {
 				s.Window[axis] = between(src, 1, min(3, x[2+axis]))
@@ -84,7 +83,7 @@ func poolRow(kind device.PoolKind) Row {
 			}
 			s.Padding = device.Padding{Top: src.Intn(s.Window[0]), Bottom: src.Intn(s.Window[0]), Left: src.Intn(s.Window[1]), Right: src.Intn(s.Window[1])}
 			return poolCase(fmt.Sprintf("wide, random %+v", s), x, s)
-		},
+		}),
 		Draw: func(src *philox.Source) Case {
 			s := device.PoolSpec{Kind: kind, Window: [2]int{between(src, 1, 4), between(src, 1, 4)},
 				Stride: [2]int{between(src, 1, 4), between(src, 1, 4)}, CeilMode: src.Intn(2) == 0, CountPadding: src.Intn(2) == 0}

@@ -20,6 +20,13 @@ func rearrangeRows() []Row {
 			reshapeCase(shape{2, 32, 3, 5}, shape{2, 480}), reshapeCase(shape{2, 480}, shape{2, 32, 3, 5}), reshapeCase(shape{2, 32, 3, 5}, shape{2, 16, 6, 5}),
 			reshapeCase(shape{1, 16, 4, 4}, shape{1, 16, 2, 8}), reshapeCase(shape{3, 17, 1, 1}, shape{3, 17}), reshapeCase(shape{3, 17, 1, 2}, shape{3, 17, 2, 1}),
 		},
+		Over: over(2, func(src *philox.Source, x shape) Case {
+			if len(x) == 2 {
+				side := divisor(src, x[1], 2, 3, 4)
+				return reshapeCase(x, shape{x[0], x[1] / side, side, 1})
+			}
+			return reshapeCase(x, shape{x[0], device.Size(x[1:])})
+		}),
 		Errors: []Refusal{
 			{"another size", reshape(shape{2, 3}, shape{2, 4})}, {"two free sizes", reshape(shape{2, 3}, shape{-1, -1})},
 			{"a size below -1", reshape(shape{2, 3}, shape{-2, 3})}, {"a free size that does not divide", reshape(shape{2, 3}, shape{4, -1})},
@@ -48,10 +55,13 @@ func rearrangeRows() []Row {
 			regionCase(shape{2, 32, 5, 7}, shape{2, 32, 3, 5}, []int{0, 0, 1, 1}, []int{0, 0, 0, 0}, []int{2, 32, 3, 5}),
 			regionCase(shape{3, 16, 3, 4}, shape{3, 32, 5, 6}, []int{1, 0, 0, 1}, []int{0, 16, 2, 3}, []int{2, 16, 3, 3}),
 		},
-		Wide: func(src *philox.Source) Case {
-			from, dst := wide(src), wide(src)
-			from[1], dst[1] = 16*between(src, 1, 3), 16*between(src, 1, 3)
-			step := pick(src, 16, 16, 1) // cuts between blocks, mostly
+		Over: over(4, func(src *philox.Source, from shape) Case {
+			dst := wide(src)
+			dst[1] = 16 * between(src, 1, 3)
+			step := 1
+			if from[1]%16 == 0 {
+				step = pick(src, 16, 16, 1) // cuts between blocks, mostly
+			}
 			to, at, extent := make([]int, 4), make([]int, 4), make([]int, 4)
 			for axis := range 4 {
 				unit := 1
@@ -63,7 +73,7 @@ func rearrangeRows() []Row {
 				to[axis] = unit * src.Intn((dst[axis]-extent[axis])/unit+1)
 			}
 			return regionCase(dst, from, to, at, extent)
-		},
+		}),
 		Draw: func(src *philox.Source) Case {
 			var dst, from shape
 			var toAt, fromAt, extent []int
@@ -148,9 +158,9 @@ func upsampleRow(s device.UpsampleSpec) Row {
 	return Row{
 		Op:    op,
 		Cases: cases,
-		Wide: func(src *philox.Source) Case {
-			return upsampleCase("wide, random", wide(src), [2]int{between(src, 1, 13), between(src, 1, 13)}, s)
-		},
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			return upsampleCase("wide, random", x, [2]int{between(src, 1, 13), between(src, 1, 13)}, s)
+		}),
 		Draw: func(src *philox.Source) Case {
 			return upsampleCase("random", shape{between(src, 1, 3), between(src, 1, 9), between(src, 1, 9), between(src, 1, 9)}, [2]int{between(src, 1, 19), between(src, 1, 19)}, s)
 		},

@@ -14,10 +14,12 @@ import (
 
 // Row is one operation and everything there is to try about it.
 type Row struct {
-	Op     string
-	Cases  []Case                        // chosen by hand: the edges
-	Draw   func(src *philox.Source) Case // any other; nil where the cases are all there is
-	Wide   func(src *philox.Source) Case // maps of many channels; nil where they are like any other
+	Op    string
+	Cases []Case                        // chosen by hand: the edges
+	Draw  func(src *philox.Source) Case // any other; nil where the cases are all there is
+	// Over draws a case whose first operand has the shape x (or fewer images); one without calls if x does not suit. With maps of
+	// many channels it gives the wide cases, and sequences are made of it: operands that results of other operations can be.
+	Over   func(src *philox.Source, x shape) Case
 	Errors []Refusal
 	Single bool // float32 whatever the user chose: parameters and what the optimiser keeps
 	// Offered says whether a device has the operation, where it need not.
@@ -35,9 +37,11 @@ func (r Row) Random(seed uint64) Case {
 	return r.Draw(philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 40}))
 }
 
-// RandomWide draws a case of many channels; the row must have Wide.
+// RandomWide draws a case of many channels; the row must have Over. It may be none, without calls.
 func (r Row) RandomWide(seed uint64) Case {
-	return r.Wide(philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 43}))
+	src := philox.NewSource(philox.Stream{Seed: seed, ID: 1 << 43})
+	x := wide(src)
+	return r.Over(src, x)
 }
 
 // Case is an operation on operands of certain shapes: the forward call first, then its gradients.
@@ -56,6 +60,8 @@ type Operand struct {
 	Draw   Draw // its elements before the first call; nil for NaN, until a call writes it
 	Labels bool // int32 elements
 	Kept   bool // outlives a step, as parameters do, so that a step makes it by Memory.New
+	// Kind names what the numbers are where not any will do, as variances must be positive.
+	Kind string
 }
 
 // Call is one call of the device. Operands that it writes and that were drawn (or written before) are updated in place.
@@ -135,6 +141,11 @@ func out(name string, s shape) Operand { return Operand{Name: name, Shape: s} }
 // kept is an operand that outlives a step.
 func kept(o Operand) Operand { o.Kept = true; return o }
 
+// of is an operand whose numbers are of some kind.
+func of(kind string, o Operand) Operand { o.Kind = kind; return o }
+
+func variance(name string, s shape) Operand { return of("variance", in(name, s, uniform(0.5, 2))) }
+
 // must is for the shapes of cases, which a rule accepts.
 func must(s shape, err error) shape {
 	if err != nil {
@@ -151,6 +162,44 @@ func pick[T any](src *philox.Source, values ...T) T { return values[src.Intn(len
 
 // between draws an integer from low to high.
 func between(src *philox.Source, low, high int) int { return low + src.Intn(high-low+1) }
+
+// divisor is one of the numbers that divides n, or 1.
+func divisor(src *philox.Source, n int, numbers ...int) int {
+	if d := pick(src, numbers...); n%d == 0 {
+		return d
+	}
+	return 1
+}
+
+// over is a Row.Over for shapes of some axes, or more.
+func over(axes int, draw func(src *philox.Source, x shape) Case) func(src *philox.Source, x shape) Case {
+	return func(src *philox.Source, x shape) Case {
+		if len(x) < axes || len(x) > 4 || axes == 4 && device.Size(x) == 0 {
+			return Case{}
+		}
+		return draw(src, x)
+	}
+}
+
+// overRows is a Row.Over for matrices that are no more than the reference can multiply quickly.
+func overRows(draw func(src *philox.Source, x shape) Case) func(src *philox.Source, x shape) Case {
+	return over(2, func(src *philox.Source, x shape) Case {
+		if len(x) != 2 || device.Size(x) > 1<<15 {
+			return Case{}
+		}
+		return draw(src, x)
+	})
+}
+
+// overMany is a Row.Over for what needs many values in a channel: few would leave gradients to rounding errors.
+func overMany(draw func(src *philox.Source, x shape) Case) func(src *philox.Source, x shape) Case {
+	return over(2, func(src *philox.Source, x shape) Case {
+		if x[1] == 0 || device.Size(x)/x[1] < 6 {
+			return Case{}
+		}
+		return draw(src, x)
+	})
+}
 
 // wide draws the shape of feature maps of so many channels that a device may lay them out in blocks of 8, 16 or 32, which
 // they fill or do not, and of rows that its kernels' tiles fit or do not.

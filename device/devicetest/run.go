@@ -76,8 +76,10 @@ func (r Row) EachCase(visit func(c Case, seed uint64)) {
 	for _, c := range r.Cases {
 		visit(c, 1)
 	}
-	for seed := uint64(1); r.Wide != nil && seed <= randomCases; seed++ {
-		visit(r.RandomWide(seed), seed)
+	for seed := uint64(1); r.Over != nil && seed <= randomCases; seed++ {
+		if c := r.RandomWide(seed); c.Calls != nil {
+			visit(c, seed)
+		}
 	}
 	if r.Draw == nil {
 		return

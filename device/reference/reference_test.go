@@ -14,6 +14,11 @@ func TestConformance(t *testing.T) {
 	devicetest.Run(t, func() (device.Device, error) { return reference.New(), nil })
 }
 
+// Nor does it keep anything from one call to the next.
+func TestSequences(t *testing.T) {
+	devicetest.RunSequences(t, func() (device.Device, error) { return reference.New(), nil }, devicetest.Sequences{Programs: 3})
+}
+
 // Its gradients are those of its forward passes.
 func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 	d := reference.New()

@@ -176,7 +176,8 @@ func (p *Product) genericTile(run int) {
 		x, y := p.x0+i*p.XStep, p.y0+i*p.YStep
 		if i >= run {
 			x, y = p.x1+(i-run)*p.XStep, p.y1+(i-run)*p.YStep
-			if y >= p.y0 && y < p.y0+run*p.YStep {
+			// Lines of a pair may lie between each other's pixels.
+			if y >= p.y0 && y < p.y0+run*p.YStep && (y-p.y0)%p.YStep == 0 {
 				continue // done already, and what it was to be added to may be overwritten
 			}
 		}
