@@ -9,7 +9,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
-	"fovea/kernels/isa"
 )
 
 // TestPackedWeightsAreNotMixedUp: what a device keeps of the weights of one convolution, and how it reads maps, is no other one's: the
@@ -40,18 +39,17 @@ func TestPackedWeightsAreNotMixedUp(t *testing.T) {
 			t.Log("left out, it takes long: ", family.uses)
 			continue
 		}
-		for _, set := range isa.Available() {
-			t.Run(fmt.Sprint(set, family.w), func(t *testing.T) {
-				t.Setenv("FOVEA_CPU", set.String())
+		t.Run(fmt.Sprint(family.w), func(t *testing.T) {
+			opened(t, 2, func(t *testing.T, d *Device) {
+				d.exact = true
 				want := make([][3][]float32, len(family.uses))
 				for i, use := range family.uses {
-					d := exactly(t)
-					w := drawn(t, d, 1, family.w...)
-					want[i] = use.run(t, d, w)
+					fresh := exactly(t)
+					w := drawn(t, fresh, 1, family.w...)
+					want[i] = use.run(t, fresh, w)
 					w.Release()
-					require.NoError(t, d.Close())
+					require.NoError(t, fresh.Close())
 				}
-				d := exactly(t)
 				w := drawn(t, d, 1, family.w...)
 				for _, order := range [][2]int{{0, 1}, {0, 1}, {len(want) - 1, -1}} { // forms are kept from the second time on
 					for i := range want {
@@ -63,9 +61,8 @@ func TestPackedWeightsAreNotMixedUp(t *testing.T) {
 					}
 				}
 				w.Release()
-				require.NoError(t, d.Close())
 			})
-		}
+		})
 	}
 }
 

@@ -20,7 +20,7 @@ func TestSequences(t *testing.T) {
 		for _, threads := range []int{1, 2, 3} {
 			for _, exact := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v, %d threads, exact %t", set, threads, exact), func(t *testing.T) {
-					t.Setenv("FOVEA_CPU", set.String())
+					t.Setenv(isa.Variable, set.String())
 					devicetest.RunSequences(t, func() (device.Device, error) {
 						d, err := New(threads)
 						if err == nil {

@@ -95,9 +95,5 @@ func splitOnHost(c *call) *array {
 	if c.err != nil {
 		return a
 	}
-	index := make([]int, 0, end-start)
-	for i := start; i < end; i++ {
-		index = append(index, i)
-	}
-	return c.pick(a, axis, index)
+	return c.pick(a, axis, places(start, end, 1, a.shape[axis]))
 }
