@@ -206,21 +206,36 @@ func (d *Device) stack(data []float32, g *geometry, s source, from []float32) {
 			if r != (rim{}) {
 				clear(line)
 			}
-			for i := range g.rows {
-				row := p*g.Stride[0] + i - r.top
-				if row < 0 || row >= g.height {
-					continue
-				}
-				for c := range g.channels {
-					at := r.left*s.step + i*g.channels + c
-					for _, v := range from[((n*g.channels+c)*g.height+row)*g.width:][:g.width] {
-						line[at] = v
-						at += s.step
-					}
-				}
+			top := p*g.Stride[0] - r.top // of the window, which the picture may not have
+			first, last := max(0, -top), min(g.rows, g.height-top)
+			if first >= last {
+				continue
+			}
+			for c := range g.channels {
+				at := r.left*s.step + first*g.channels + c
+				spread(line[at:], s.step, g.channels, from[((n*g.channels+c)*g.height+top+first)*g.width:], g.width, last-first)
 			}
 		}
 	})
+}
+
+// spread puts rows of so many float32s, which lie one after another, side by side: element x of row i is at x*step + i*apart.
+func spread(to []float32, step, apart int, from []float32, width, rows int) {
+	for ; rows >= 4 && apart == 1; rows -= 4 { // a pixel's cache line is written once, not row by row
+		a, b, c, d := from[:width], from[width:][:width], from[2*width:][:width], from[3*width:][:width]
+		for x, v := range a {
+			pixel := to[x*step:][:4]
+			pixel[0], pixel[1], pixel[2], pixel[3] = v, b[x], c[x], d[x]
+		}
+		to, from = to[4:], from[4*width:]
+	}
+	for i := range rows {
+		at := i * apart
+		for _, v := range from[i*width:][:width] {
+			to[at] = v
+			at += step
+		}
+	}
 }
 
 // interleave puts three rows, plane apart, side by side.

@@ -97,6 +97,8 @@ func convRows() []Row {
 				spec(func(s *device.ConvSpec) { s.Padding, s.Stride = device.Pad(3), [2]int{2, 2} })),
 			convCase("picture to 32 maps, 3x3", shape{2, 3, 6, 15}, shape{32, 3, 3, 3}, true, padded(1)),
 			convCase("one map to 32, 5x5", shape{2, 1, 6, 28}, shape{32, 1, 5, 5}, true, unit),
+			convCase("one map to 16, 5x3, padding larger than useful", shape{2, 1, 3, 4}, shape{16, 1, 5, 3}, true, padded(6)),
+			convCase("two maps to 16, 5x3, padding", shape{2, 2, 7, 4}, shape{16, 2, 5, 3}, true, padded(2)),
 			convCase("32 maps to one", shape{2, 32, 5, 6}, shape{1, 32, 3, 3}, true, padded(1)),
 			convCase("16 maps, stride larger than the window", shape{1, 16, 9, 13}, shape{16, 16, 2, 2}, true, stride(4, 3)),
 			convCase("16 maps, stride differs by axis", shape{1, 16, 7, 15}, shape{16, 16, 3, 3}, true,
