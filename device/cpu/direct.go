@@ -174,13 +174,7 @@ func (d *Device) sideBySide(data []float32, g *geometry, s source, from []float3
 					interleave(line, from[(n*3*height+row)*width:], height*width)
 					continue
 				}
-				for c := range channels {
-					at := c
-					for _, v := range from[((n*channels+c)*height+row)*width:][:width] {
-						line[at] = v
-						at += channels
-					}
-				}
+				spread(line, channels, 1, from[(n*channels*height+row)*width:], height*width, width, channels)
 			}
 		}
 	})
@@ -213,32 +207,34 @@ func (d *Device) stack(data []float32, g *geometry, s source, from []float32) {
 			}
 			for c := range g.channels {
 				at := r.left*s.step + first*g.channels + c
-				spread(line[at:], s.step, g.channels, from[((n*g.channels+c)*g.height+top+first)*g.width:], g.width, last-first)
+				spread(line[at:], s.step, g.channels, from[((n*g.channels+c)*g.height+top+first)*g.width:], g.width, g.width, last-first)
 			}
 		}
 	})
 }
 
-// spread puts rows of so many float32s, which lie one after another, side by side: element x of row i is at x*step + i*apart.
-func spread(to []float32, step, apart int, from []float32, width, rows int) {
-	for ; rows >= 4 && apart == 1; rows -= 4 { // a pixel's cache line is written once, not row by row
-		a, b, c, d := from[:width], from[width:][:width], from[2*width:][:width], from[3*width:][:width]
+// spread puts rows of width float32s, which begin every between in from, side by side: element x of row i goes to
+// x*step + i*apart. Of rows that are neighbours there, four are written at once: a pixel's cache line once, not row by row.
+func spread(to []float32, step, apart int, from []float32, between, width, rows int) {
+	row := func(i int) []float32 { return from[i*between:][:width] }
+	i := 0
+	for ; apart == 1 && i+4 <= rows; i += 4 {
+		a, b, c, d := row(i), row(i+1), row(i+2), row(i+3)
 		for x, v := range a {
-			pixel := to[x*step:][:4]
+			pixel := to[x*step+i:][:4]
 			pixel[0], pixel[1], pixel[2], pixel[3] = v, b[x], c[x], d[x]
 		}
-		to, from = to[4:], from[4*width:]
 	}
-	for i := range rows {
+	for ; i < rows; i++ {
 		at := i * apart
-		for _, v := range from[i*width:][:width] {
+		for _, v := range row(i) {
 			to[at] = v
 			at += step
 		}
 	}
 }
 
-// interleave puts three rows, plane apart, side by side.
+// interleave puts three rows, plane apart, side by side: spread for colour, whose known step makes it much faster.
 func interleave(to, from []float32, plane int) {
 	n := len(to) / 3
 	red, green, blue := from[:n], from[plane:][:n], from[2*plane:][:n]
