@@ -21,6 +21,7 @@ type workload struct {
 	dev       device.Device
 	net       *nn.Network
 	input     *autograd.Value // a parameter that no optimiser knows, so that it stays on the device
+	numbers   *device.Tensor  // what the input holds, nil if nothing is computed
 	labels    []int32
 	training  bool
 	tape      *autograd.Tape
@@ -36,7 +37,8 @@ func build(dev device.Device, m zoo.Model, batch int, training bool) (*workload,
 		return nil, err
 	}
 	shape := append(tensor.Shape{batch}, m.Sample...)
-	input, err := autograd.NewParameter(dev, "input", tensor.New(tensor.WithShape(shape...), tensor.WithBacking(noise(device.Size(shape)))))
+	values := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(noise(device.Size(shape))))
+	input, err := autograd.NewParameter(dev, "input", values)
 	if err != nil {
 		net.Release()
 		return nil, err
@@ -45,8 +47,13 @@ func build(dev device.Device, m zoo.Model, batch int, training bool) (*workload,
 	if err != nil {
 		input.Release()
 		net.Release()
+		return nil, err
 	}
-	return w, err
+	if w.numbers, err = device.FromDense(dev, values); err != nil {
+		w.release()
+		return nil, err
+	}
+	return w, nil
 }
 
 // assemble puts tape and optimiser to a network and its input.
@@ -118,6 +125,9 @@ func (w *workload) compute() error {
 const plainSteps = 2
 
 func (w *workload) step() error {
+	if err := w.renew(); err != nil {
+		return err
+	}
 	capturer, can := w.dev.(device.Capturer)
 	var err error
 	if can && w.training && w.steps >= plainSteps {
@@ -127,6 +137,13 @@ func (w *workload) step() error {
 	}
 	w.steps++
 	return err
+}
+
+// renew writes the input, as every batch is another one: a device may keep a batch in an order that suits its kernels only as
+// long as that is what the batch holds.
+func (w *workload) renew() error {
+	zero := make([]int, w.numbers.Shape.Dims())
+	return w.dev.CopyRegion(w.input.Tensor(), zero, w.numbers, zero, w.numbers.Shape)
 }
 
 // check reads what the last step gave. Times of arithmetic on numbers that are none would mean little.
@@ -149,5 +166,6 @@ func (w *workload) release() {
 		w.optimizer.Release()
 	}
 	w.input.Release()
+	w.numbers.Release()
 	w.net.Release()
 }
