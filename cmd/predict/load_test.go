@@ -131,7 +131,7 @@ func TestLoad(t *testing.T) {
 	}
 	path, _ := save(t, &pictured, true, nil)
 	l := &load{t: t, done: make([]atomic.Int64, len(deeds)), uploads: goodUploads(t, filepath.Dir(path)), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: loadClients}},
-		served: serveProcess(t, "--device", "cpu", "--run", filepath.Dir(path), "--timeout", loadTimeout.String(), "--max-body", "1")}
+		served: serveProcess(t, "--device", "cpu", "--run", filepath.Dir(path), "--threads", "2", "--replicas", "2", "--timeout", loadTimeout.String(), "--max-body", "1")}
 	l.address = strings.TrimPrefix(l.url, "http://")
 	end := time.Now().Add(lasts)
 	var all sync.WaitGroup

@@ -32,6 +32,7 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 			return err
 		}
 		defer listener.Close()
+		s.share()
 	}
 	dev, chosen, err := s.device.Open()
 	if err != nil {
@@ -58,7 +59,7 @@ func predict(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	defer built.Release()
 	notice(chosen)
 	if listener != nil {
-		return s.serve(ctx, built, card, listener, where, stderr)
+		return s.serve(ctx, built, card, path, listener, where, stderr)
 	}
 	return s.predictAll(ctx, built, card, in, stdout)
 }

@@ -81,6 +81,7 @@ func (s *served) post(t testing.TB, kind string, body []byte) (p struct {
 func TestServe(t *testing.T) {
 	path, _ := save(t, &names, true, learn)
 	s := serveProcess(t, "--run", filepath.Dir(path), "--top-k", "2")
+	two := serveProcess(t, "--run", filepath.Dir(path), "--threads", "2", "--replicas", "2")
 	for class := range 4 {
 		for _, name := range []string{"a.png", "b.jpg", "c.gif"} {
 			file := encode(t, name, bar(class, 40))
@@ -94,8 +95,17 @@ func TestServe(t *testing.T) {
 			r := programtest.Succeed(t, predict, "--run", filepath.Dir(path), "--top-k", "2", "--json", file)
 			require.JSONEq(t, r.Stdout, string(text), "the same bits, since both compute it alone")
 			require.Equal(t, names.ClassNames[class], got[0].Top[0].Name)
+			require.Equal(t, names.ClassNames[class], two.post(t, "application/octet-stream", content).Predictions[0].Top[0].Name)
 		}
 	}
+	r, err := http.Get(two.url + "/model")
+	require.NoError(t, err)
+	defer r.Body.Close()
+	model, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Regexp(t, `"device":"cpu .*1 thread.*","replicas":2,`, string(model))
+	require.NoError(t, two.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, 0, two.end(), two.stderr.String())
 	require.NoError(t, s.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, s.end(), s.stderr.String())
 	require.Regexp(t, `(?s)^Device: .*\nServing on http://127\.0\.0\.1:\d+, for this machine only\ntime=\S+ level=INFO msg=stopping "in flight"=0\n$`, s.stderr.String())
@@ -179,6 +189,8 @@ func TestServeRefusals(t *testing.T) {
 		{[]string{"--serve", "0", "--max-latency", "2m"}, 2, `--max-latency: 2m0s, expected 0s to 1m`},
 		{[]string{"--serve", "0", "--timeout", "0s"}, 2, `--timeout: 0s, expected 1s to 1h`},
 		{[]string{"--serve", "0", "--max-body", "2000"}, 2, `--max-body: 2000, expected 1 to 1024`},
+		{[]string{"--serve", "0", "--replicas", "0"}, 2, `--replicas: 0, expected 1 to 64`},
+		{[]string{"--replicas", "2", picture}, 2, `--replicas: expected --serve with it`},
 		{[]string{"--serve", "0", "--max-pixels", "0"}, 2, `--max-pixels: 0, expected 1 to 67`},
 	} {
 		r := programtest.Run(predict, append([]string{"--run", run}, row.args...)...)

@@ -31,15 +31,16 @@ import (
 // it is (arrays), or decoded before (JPEG of 256 x 256), which cmd/bench does not do.
 func BenchmarkServing(b *testing.B) {
 	for _, row := range []struct {
-		model                  string
-		batch, clients, upload int // samples in a request
-		kind                   string
+		model                            string
+		batch, clients, upload, replicas int // upload: samples in a request
+		kind                             string
 	}{
-		{"cnn-small", 200, 8, 100, "application/x-npy"},
-		{"resnet18", 16, 48, 1, "application/x-npy"},
-		{"resnet18", 16, 48, 1, "image/jpeg"},
+		{"cnn-small", 200, 16, 100, 2, "application/x-npy"},
+		{"cnn-small", 200, 8, 100, 1, "application/x-npy"},
+		{"resnet18", 16, 48, 1, 1, "application/x-npy"},
+		{"resnet18", 16, 48, 1, 1, "image/jpeg"},
 	} {
-		b.Run(fmt.Sprintf("%s/%d/%s", row.model, row.batch, filepath.Base(row.kind)), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d/%s/%d", row.model, row.batch, filepath.Base(row.kind), row.replicas), func(b *testing.B) {
 			m, err := zoo.Find(row.model)
 			require.NoError(b, err)
 			path, _ := save(b, &weights.Card{Model: row.model, Outputs: m.Classes, Sample: m.Sample, Scale: 1.0 / 255}, true, nil)
@@ -47,7 +48,7 @@ func BenchmarkServing(b *testing.B) {
 			out, err := exec.Command("go", "build", "-o", bench, "../bench").CombinedOutput()
 			require.NoError(b, err, string(out))
 			body := requestBody(b, row.kind, row.upload, m.Sample)
-			s := serveProcess(b, "--device", "cpu", "--run", filepath.Dir(path), "--batch", strconv.Itoa(row.batch), "--queue", strconv.Itoa(row.clients*row.upload), "--max-body", "64")
+			s := serveProcess(b, "--device", "cpu", "--run", filepath.Dir(path), "--batch", strconv.Itoa(row.batch), "--replicas", strconv.Itoa(row.replicas), "--queue", strconv.Itoa(row.clients*row.upload), "--max-body", "64")
 			var alone, served []float64
 			for b.Loop() {
 				alone = append(alone, benchRate(b, bench, row.model, row.batch))

@@ -32,16 +32,15 @@ func (b *Batcher) portion(waiting int) (samples, size int) {
 	return smaller, smaller
 }
 
-// run computes batches until the batcher is closed and nothing waits.
-func (b *Batcher) run() {
-	defer close(b.done)
-	defer b.evaluator.Close()
+// run has a replica compute batches until the batcher is closed and nothing waits.
+func (b *Batcher) run(r *replica) {
+	defer r.evaluator.Close()
 	for {
 		parts, size := b.next()
 		if parts == nil {
 			return
 		}
-		b.compute(parts, size)
+		b.compute(r, parts, size)
 	}
 }
 
@@ -89,21 +88,29 @@ func (b *Batcher) consider() (parts []part, size int, wait time.Duration, over b
 			b.queue = b.queue[1:]
 		}
 	}
+	if b.waiting > 0 {
+		b.wake() // another replica
+	}
 	return parts, size, 0, false
 }
 
 // compute computes one batch and hands out what came of it.
-func (b *Batcher) compute(parts []part, size int) {
+func (b *Batcher) compute(r *replica, parts []part, size int) {
 	begin, n := time.Now(), 0
 	for _, p := range parts {
-		n += copy(b.x[n:], p.of.x[p.from*b.in:(p.from+p.n)*b.in])
+		n += copy(r.x[n:], p.of.x[p.from*b.in:(p.from+p.n)*b.in])
 	}
-	clear(b.x[n:])
-	outputs, err := b.evaluate(b.x[:size*b.in])
+	clear(r.x[n:])
+	outputs, err := r.evaluate(r.x[:size*b.in])
 	if b.config.Observe != nil {
-		b.config.Observe(Report{Samples: n / b.in, Size: size, Waited: begin.Sub(parts[0].of.since), Took: time.Since(begin), Err: err,
-			Memory: b.evaluator.net.Device.Stats()})
+		b.observing.Lock()
+		b.config.Observe(Report{Samples: n / b.in, Size: size, Waited: begin.Sub(parts[0].of.since), Took: time.Since(begin), Err: err})
+		b.observing.Unlock()
 	}
+	memory := r.evaluator.net.Device.Stats()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.memory = memory
 	for _, p := range parts {
 		if err != nil {
 			p.of.err = err
@@ -118,11 +125,11 @@ func (b *Batcher) compute(parts []part, size int) {
 }
 
 // evaluate makes a panic, which would end every caller's program, the error of one batch.
-func (b *Batcher) evaluate(x []float32) (outputs []float64, err error) {
+func (r *replica) evaluate(x []float32) (outputs []float64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("computing a batch: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return b.evaluator.Evaluate(x)
+	return r.evaluator.Evaluate(x)
 }

@@ -23,7 +23,7 @@ type Config struct {
 	Batch    int           // samples computed at once, at most
 	Delay    time.Duration // how long a sample waits for others to share its batch
 	Capacity int           // samples between Reserve and Release, at most; at least Batch
-	Observe  func(Report)  // if set, is told of each batch before its callers are; by the goroutine that computes
+	Observe  func(Report)  // if set, is told of each batch before its callers are; of one at a time
 }
 
 // Report tells of one batch.
@@ -33,29 +33,36 @@ type Report struct {
 	Waited  time.Duration // of the sample that did so longest
 	Took    time.Duration
 	Err     error
-	Memory  device.Stats // afterwards
 }
 
 // Batcher computes a network for many callers at once. Their samples share batches: a batch is computed as soon as it is
-// full, or its oldest sample has waited for Config.Delay. One goroutine drives the device; nobody else may meanwhile.
+// full, or its oldest sample has waited for Config.Delay, and one of the network's replicas has nothing else to compute. One
+// goroutine drives the device of each; nobody else may meanwhile.
 //
 // What the network says of a sample does not depend on what else is in its batch, but for rounding: for another size of batch
 // a device may choose another algorithm, and sum in another order.
 type Batcher struct {
-	config    Config
-	evaluator *Evaluator
-	in, out   int // values of a sample and of its outputs
-	sizes     []int
-	x         []float32 // the batch
+	config  Config
+	in, out int // values of a sample and of its outputs
+	sizes   []int
 
-	changed chan struct{} // gets one when there is something new to consider
-	done    chan struct{}
+	changed   chan struct{} // gets one when there is something new to consider; has room for one for each replica
+	running   sync.WaitGroup
+	observing sync.Mutex
 
 	mu       sync.Mutex
+	replicas []*replica
 	queue    []*request // by age
 	waiting  int        // samples in it
 	reserved int
 	closed   bool
+}
+
+// replica is one network, on a device of its own.
+type replica struct {
+	evaluator *Evaluator
+	x         []float32    // the batch
+	memory    device.Stats // after the last one
 }
 
 // request is the samples of one call, which may be computed in several batches.
@@ -76,27 +83,40 @@ type part struct {
 	from, n int
 }
 
-// Start makes the network ready, on the calling goroutine, and then takes samples until Close.
-func Start(net *nn.Network, c Config) (*Batcher, error) {
+// Start makes the replicas ready, on the calling goroutine, and then takes samples until Close. They are the same network, each
+// on a device of its own; one is enough, and several compute as many batches at once.
+func Start(c Config, replicas ...*nn.Network) (*Batcher, error) {
+	if len(replicas) == 0 {
+		return nil, errors.New("no network, expected one or more")
+	}
 	if c.Batch < 1 || c.Delay < 0 || c.Capacity < c.Batch {
 		return nil, fmt.Errorf("batches of %d samples that wait %v, %d at most: expected 1 or more, 0 or more, and room for a batch", c.Batch, c.Delay, c.Capacity)
 	}
-	in := net.Input.TotalSize()
-	b := &Batcher{config: c, evaluator: NewEvaluator(net), in: in, out: net.Output.TotalSize(), sizes: sizes(c.Batch), x: make([]float32, c.Batch*in),
-		changed: make(chan struct{}, 1), done: make(chan struct{})}
-	if err := b.warm(); err != nil {
-		b.evaluator.Close()
-		return nil, err
+	first := replicas[0]
+	b := &Batcher{config: c, in: first.Input.TotalSize(), out: first.Output.TotalSize(), sizes: sizes(c.Batch), changed: make(chan struct{}, len(replicas))}
+	for _, net := range replicas {
+		r := &replica{evaluator: NewEvaluator(net), x: make([]float32, c.Batch*b.in)}
+		b.replicas = append(b.replicas, r)
+		if err := b.warm(r); err != nil {
+			for _, r := range b.replicas {
+				r.evaluator.Close()
+			}
+			return nil, err
+		}
 	}
-	go b.run()
+	for _, r := range b.replicas {
+		b.running.Go(func() { b.run(r) })
+	}
 	return b, nil
 }
 
 // warm computes a batch of each size, so that no caller waits for a device to choose its algorithms and find its memory.
-// The largest comes first: the others find room in its memory.
-func (b *Batcher) warm() error {
-	for _, size := range slices.Backward(b.sizes) {
-		outputs, err := b.evaluator.Evaluate(b.x[:size*b.in])
+// The largest comes first, in whose memory the others find room, and once more: what a device keeps of weights that are used again
+// takes memory too.
+func (b *Batcher) warm(r *replica) error {
+	largest := b.sizes[len(b.sizes)-1]
+	for _, size := range append([]int{largest}, b.sizes...) { // which ends with it
+		outputs, err := r.evaluator.Evaluate(r.x[:size*b.in])
 		if err == nil {
 			err = CheckFinite(outputs)
 		}
@@ -104,6 +124,7 @@ func (b *Batcher) warm() error {
 			return fmt.Errorf("a batch of %d samples of zeros: %w", size, err)
 		}
 	}
+	r.memory = r.evaluator.net.Device.Stats()
 	return nil
 }
 
@@ -194,11 +215,24 @@ func (b *Batcher) Waiting() (waiting, reserved int) {
 	return b.waiting, b.reserved
 }
 
-// Close takes no more samples, computes those that wait, and returns when the device is not used any more.
+// Memory is that of each replica's device after its last batch.
+func (b *Batcher) Memory() []device.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []device.Stats
+	for _, r := range b.replicas {
+		all = append(all, r.memory)
+	}
+	return all
+}
+
+// Close takes no more samples, computes those that wait, and returns when no device is used any more.
 func (b *Batcher) Close() {
 	b.mu.Lock()
 	b.closed = true
-	b.wake()
 	b.mu.Unlock()
-	<-b.done
+	for range b.replicas {
+		b.wake()
+	}
+	b.running.Wait()
 }

@@ -37,9 +37,9 @@ func network(t testing.TB, spec string, o device.Options, layer nn.Layer, sample
 }
 
 // start makes a batcher that is closed when the test ends.
-func start(t testing.TB, net *nn.Network, c Config) *Batcher {
+func start(t testing.TB, c Config, replicas ...*nn.Network) *Batcher {
 	t.Helper()
-	b, err := Start(net, c)
+	b, err := Start(c, replicas...)
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	return b
@@ -117,13 +117,22 @@ func TestSampleAlone(t *testing.T) {
 	}
 }
 
-// Many callers at once each get what their samples give alone, whatever batches were made of them; after the first batch of
-// each size, the device asks for no memory.
+// Many callers at once each get what their samples give alone, whatever batches were made of them, by however many replicas;
+// after the first batch of each size, no device asks for memory.
 func TestCallersAtOnce(t *testing.T) {
-	net := network(t, devicetest.Fast(), deterministic, zoo.CNNSmall(4), 1, 12, 12)
+	for _, n := range []int{1, 3} {
+		var replicas []*nn.Network
+		for range n {
+			replicas = append(replicas, network(t, devicetest.Fast(), deterministic, zoo.CNNSmall(4), 1, 12, 12))
+		}
+		callersAtOnce(t, replicas)
+	}
+}
+
+func callersAtOnce(t *testing.T, replicas []*nn.Network) {
 	const callers, most = 12, 11
 	x := noise((callers + most) * 144)
-	e := NewEvaluator(net)
+	e := NewEvaluator(replicas[0])
 	var want []float64
 	for i := range callers + most {
 		own, err := e.Evaluate(x[i*144 : (i+1)*144])
@@ -132,7 +141,8 @@ func TestCallersAtOnce(t *testing.T) {
 	}
 	e.Close()
 	var reports []Report
-	b := start(t, net, Config{Batch: 8, Delay: time.Millisecond, Capacity: callers * most, Observe: func(r Report) { reports = append(reports, r) }})
+	b := start(t, Config{Batch: 8, Delay: time.Millisecond, Capacity: callers * most, Observe: func(r Report) { reports = append(reports, r) }}, replicas...)
+	memory := b.Memory()
 	var all sync.WaitGroup
 	for c := range callers {
 		all.Go(func() {
@@ -151,10 +161,13 @@ func TestCallersAtOnce(t *testing.T) {
 		require.NoError(t, r.Err)
 		require.Contains(t, []int{1, 2, 4, 8}, r.Size)
 		require.LessOrEqual(t, r.Size-r.Samples, r.Size/4, "padding")
-		require.Equal(t, reports[0].Memory.SystemAllocations, r.Memory.SystemAllocations)
 		samples += r.Samples
 	}
 	require.Equal(t, callers*most*(most+1)/2, samples)
+	for i, m := range b.Memory() {
+		require.Equal(t, memory[i].SystemAllocations, m.SystemAllocations)
+		require.NotZero(t, m.SystemBytes)
+	}
 	waiting, reserved := b.Waiting()
 	require.Zero(t, waiting+reserved)
 }
@@ -198,11 +211,17 @@ func (g *gate) Forward(x *autograd.Value) *autograd.Value {
 	return g.Function.Forward(x)
 }
 
-// behind is a batcher whose network is the gate, which gives back its sample of two values.
-func behind(t *testing.T, g *gate, c Config) *Batcher {
-	b, err := Start(network(t, "cpu", device.Options{Threads: 1}, g, 2, 1, 1), c)
+// behind is a batcher whose networks are gates, which give back their samples of two values.
+func behind(t *testing.T, c Config, gates ...*gate) *Batcher {
+	var replicas []*nn.Network
+	for _, g := range gates {
+		replicas = append(replicas, network(t, "cpu", device.Options{Threads: 1}, g, 2, 1, 1))
+	}
+	b, err := Start(c, replicas...)
 	require.NoError(t, err)
-	g.shut = true
+	for _, g := range gates {
+		g.shut = true
+	}
 	return b
 }
 
@@ -227,7 +246,7 @@ func TestWhenBatchesClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reports []Report
 		g := newGate()
-		b := behind(t, g, Config{Batch: 4, Delay: 10 * time.Second, Capacity: 16, Observe: func(r Report) { reports = append(reports, r) }})
+		b := behind(t, Config{Batch: 4, Delay: 10 * time.Second, Capacity: 16, Observe: func(r Report) { reports = append(reports, r) }}, g)
 		begin := time.Now()
 		pass := func(want int, after time.Duration) {
 			t.Helper()
@@ -265,7 +284,7 @@ func TestWhenBatchesClose(t *testing.T) {
 func TestCallersWhoGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		b := behind(t, g, Config{Batch: 2, Delay: time.Second, Capacity: 6})
+		b := behind(t, Config{Batch: 2, Delay: time.Second, Capacity: 6}, g)
 		defer b.Close()
 		gone := errors.New("gone")
 		ctx, leave := context.WithCancelCause(t.Context())
@@ -299,7 +318,7 @@ func TestCallersWhoGoAway(t *testing.T) {
 func TestPanics(t *testing.T) {
 	var seen error
 	g := newGate()
-	b := behind(t, g, Config{Batch: 1, Capacity: 3, Observe: func(r Report) { seen = r.Err }})
+	b := behind(t, Config{Batch: 1, Capacity: 3, Observe: func(r Report) { seen = r.Err }}, g)
 	defer b.Close()
 	two := b.later(t.Context(), 1, 2, 3, 4)
 	<-g.enter
@@ -314,15 +333,58 @@ func TestPanics(t *testing.T) {
 	require.NoError(t, seen)
 }
 
+// What one replica cannot take, because it computes, another does; a request may be computed by several at once, and fails if
+// one of them does.
+func TestReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := newGate(), newGate()
+		two.enter, two.leave = one.enter, one.leave // whichever it is
+		b := behind(t, Config{Batch: 2, Delay: time.Second, Capacity: 16}, one, two)
+		begin := time.Now()
+		five := b.later(t.Context(), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+		require.Equal(t, []int{2, 2}, []int{<-one.enter, <-one.enter}) // at once, before either is through
+		require.Zero(t, time.Since(begin))
+		synctest.Wait()
+		waiting, _ := b.Waiting()
+		require.Equal(t, 1, waiting)
+		one.leave <- nil
+		require.Equal(t, 1, <-one.enter) // by the one that is free, late
+		require.Equal(t, time.Second, time.Since(begin))
+		one.leave <- nil
+		one.leave <- nil
+		require.Equal(t, answer{[]float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, nil}, <-five)
+
+		four := b.later(t.Context(), 0, 1, 2, 3, 4, 5, 6, 7)
+		<-one.enter
+		<-one.enter
+		one.leave <- errors.New("broken")
+		one.leave <- nil
+		require.ErrorContains(t, (<-four).err, "panic: broken")
+
+		last := b.later(t.Context(), 0, 1, 2, 3, 4, 5)
+		require.Equal(t, 2, <-one.enter)
+		synctest.Wait()
+		closed := make(chan struct{})
+		go func() { b.Close(); close(closed) }()
+		require.Equal(t, 1, <-one.enter) // what waits is computed at once when no more can come
+		one.leave <- nil
+		one.leave <- nil
+		require.Equal(t, answer{[]float64{0, 1, 2, 3, 4, 5}, nil}, <-last)
+		<-closed
+	})
+}
+
 func TestRefusals(t *testing.T) {
 	net := network(t, "cpu", device.Options{Threads: 1}, nn.Flatten(), 2, 1, 1)
 	broken := network(t, "cpu", device.Options{Threads: 1}, nn.Linear(3), 2)
 	before := runtime.NumGoroutine()
+	_, err := Start(Config{Batch: 1, Capacity: 1})
+	require.EqualError(t, err, "no network, expected one or more")
 	for _, c := range []Config{{Batch: 0, Capacity: 1}, {Batch: 2, Capacity: 1}, {Batch: 1, Capacity: 1, Delay: -1}} {
-		_, err := Start(net, c)
+		_, err := Start(c, net)
 		require.ErrorContains(t, err, "expected 1 or more, 0 or more, and room for a batch", "%+v", c)
 	}
-	b, err := Start(net, Config{Batch: 1, Capacity: 4})
+	b, err := Start(Config{Batch: 1, Capacity: 4}, net)
 	require.NoError(t, err)
 	for _, n := range []int{-1, 0, 5} {
 		_, err := b.Reserve(n)
@@ -349,7 +411,7 @@ func TestRefusals(t *testing.T) {
 	}
 	p := broken.Parameters[0].Tensor()
 	require.NoError(t, broken.Device.Upload(p, []float32{1, 2, float32(math.NaN()), 4, 5, 6}))
-	_, err = Start(broken, Config{Batch: 4, Capacity: 4})
+	_, err = Start(Config{Batch: 4, Capacity: 4}, net, broken)
 	require.EqualError(t, err, "a batch of 4 samples of zeros: output 1 of the network is NaN, expected finite numbers")
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

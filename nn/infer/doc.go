@@ -1,3 +1,3 @@
 // Package infer computes a trained network on samples: an [Evaluator] on one batch after another, a [Batcher] for many
-// callers at once, whose samples share batches.
+// callers at once, whose samples share batches, on one or more replicas of it.
 package infer

@@ -23,7 +23,7 @@ func Example() {
 		panic(err)
 	}
 	defer net.Release()
-	b, err := infer.Start(net, infer.Config{Batch: 8, Delay: time.Millisecond, Capacity: 64})
+	b, err := infer.Start(infer.Config{Batch: 8, Delay: time.Millisecond, Capacity: 64}, net)
 	if err != nil {
 		panic(err)
 	}

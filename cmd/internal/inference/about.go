@@ -22,6 +22,7 @@ func (s *Server) help(w http.ResponseWriter, _ *http.Request) error {
 type description struct {
 	*weights.Card
 	Device    string `json:"device"`
+	Replicas  int    `json:"replicas"`
 	Pictures  bool   `json:"pictures"` // false: arrays only
 	Batch     int    `json:"batch"`
 	TopK      int    `json:"top_k"`
@@ -33,7 +34,7 @@ type description struct {
 func (s *Server) model(w http.ResponseWriter, _ *http.Request) error {
 	c, card := s.config, *s.config.Card
 	card.Model = cli.ModelName(card.Model) // of a file, not where it lies
-	write(w, http.StatusOK, description{Card: &card, Device: s.device, Pictures: s.preparation != nil, Batch: c.Batch, TopK: c.TopK,
+	write(w, http.StatusOK, description{Card: &card, Device: s.device, Replicas: s.replicas, Pictures: s.preparation != nil, Batch: c.Batch, TopK: c.TopK,
 		Queue: c.Queue, MaxBody: c.MaxBody, MaxPixels: c.MaxPixels})
 	return nil
 }

@@ -10,11 +10,13 @@ import (
 	"time"
 )
 
-// firstRead is how much memory a body gets on the word of its header alone.
-const firstRead = 64 << 10
+const (
+	firstRead = 64 << 10 // bytes that a body gets on the word of its header alone
+	keptBody  = 4 << 20  // the largest body whose memory is used again
+)
 
 // body reads a request's body whole. The memory for it, which grows with what has really come, is taken from what all bodies
-// share; give it back with release.
+// share; give it back with release, after which the next body may be written there.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) (content []byte, release func(), err error) {
 	most := s.config.MaxBody
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -24,15 +26,28 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (content []byte, r
 		return nil, nil, failf(http.StatusRequestEntityTooLarge, "a body of %d bytes, expected at most %d", r.ContentLength, most)
 	}
 	taken := int64(0)
-	release = func() { s.memory.give(taken) }
+	release = func() {
+		s.memory.give(taken)
+		if firstRead < cap(content) && cap(content) <= keptBody {
+			s.bodies.Put(&content)
+		}
+	}
 	grow := func(size int64) error {
+		var larger []byte
+		if size > firstRead {
+			if again, _ := s.bodies.Get().(*[]byte); again != nil && int64(cap(*again)) >= size {
+				larger = (*again)[:0]
+				size = int64(cap(larger))
+			}
+		}
 		if !s.memory.take(size - taken) {
 			return failf(http.StatusServiceUnavailable, "too many requests are arriving, expected fewer or smaller ones")
 		}
 		taken = size
-		larger := make([]byte, len(content), size)
-		copy(larger, content)
-		content = larger
+		if larger == nil {
+			larger = make([]byte, 0, size)
+		}
+		content = append(larger, content...)
 		return nil
 	}
 	if err = grow(min(max(r.ContentLength+1, 512), firstRead)); err != nil { // one more, to meet the end without another piece

@@ -25,7 +25,6 @@ type metrics struct {
 	batches                 *prometheus.CounterVec
 	batchSize, batchSeconds prometheus.Histogram
 	waited                  prometheus.Histogram
-	memory                  atomic.Pointer[device.Stats]
 }
 
 // gauge is one whose value can be read here too.
@@ -41,7 +40,7 @@ var (
 	sizeBounds = prometheus.ExponentialBuckets(1, 2, 9)
 )
 
-func newMetrics(queue func() (waiting, reserved int)) *metrics {
+func newMetrics(queue func() (waiting, reserved int), memory func() []device.Stats) *metrics {
 	m := &metrics{
 		requests:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fovea_http_requests_total", Help: "Requests answered, by path and status (499: the client left)."}, []string{"path", "code"}),
 		seconds:      histogram("fovea_predict_seconds", "Time from a /predict request's header to its answer, answered with 200.", timeBounds),
@@ -62,8 +61,8 @@ func newMetrics(queue func() (waiting, reserved int)) *metrics {
 		{"fovea_http_requests_in_flight", "Requests being answered.", func() float64 { return float64(m.inFlight.count()) }},
 		{"fovea_queue_length", "Samples that wait to be computed.", func() float64 { n, _ := queue(); return float64(n) }},
 		{"fovea_samples_in_flight", "Samples that are prepared, wait or are computed; --queue bounds them.", func() float64 { _, n := queue(); return float64(n) }},
-		{"fovea_device_bytes", "Memory that the device holds.", func() float64 { return float64(m.memory.Load().SystemBytes) }},
-		{"fovea_device_live_bytes", "Memory of the tensors on the device.", func() float64 { return float64(m.memory.Load().LiveBytes) }},
+		{"fovea_device_bytes", "Memory that the device holds, or all replicas' devices.", func() float64 { return total(memory(), func(s device.Stats) int64 { return s.SystemBytes }) }},
+		{"fovea_device_live_bytes", "Memory of the tensors there.", func() float64 { return total(memory(), func(s device.Stats) int64 { return s.LiveBytes }) }},
 	} {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value))
 	}
@@ -73,6 +72,13 @@ func newMetrics(queue func() (waiting, reserved int)) *metrics {
 
 func histogram(name, help string, bounds []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: bounds})
+}
+
+func total(memory []device.Stats, bytes func(device.Stats) int64) (sum float64) {
+	for _, s := range memory {
+		sum += float64(bytes(s))
+	}
+	return sum
 }
 
 // request counts one that was answered.
@@ -95,7 +101,6 @@ func (m *metrics) batch(r infer.Report) {
 	m.batchSize.Observe(float64(r.Samples))
 	m.batchSeconds.Observe(r.Took.Seconds())
 	m.waited.Observe(r.Waited.Seconds())
-	m.memory.Store(&r.Memory)
 }
 
 func (s *Server) measured(w http.ResponseWriter, r *http.Request) error {

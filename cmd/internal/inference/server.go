@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,31 +48,32 @@ const (
 // Server answers requests with a network's predictions. It is an http.Handler.
 type Server struct {
 	config      Config
-	device      string
+	device      string // of the first replica
+	replicas    int
 	preparation *network.Preparation // nil for a network that does not take pictures, of which unready is why
 	unready     error
 	batcher     *infer.Batcher
 	decoding    *semaphore.Weighted // pixels of the pictures that are being decoded
 	memory      budget              // for bodies
+	bodies      sync.Pool           // of *[]byte, memory of earlier ones
 	metrics     *metrics
 	failing     atomic.Bool // the last batch could not be computed
 	stopping    atomic.Bool
 }
 
-// NewServer makes the network ready to answer. Close it; until then nobody else may use the network's device.
-func NewServer(net *nn.Network, c Config) (*Server, error) {
+// NewServer makes the replicas of a network ready to answer, of which there are one or more, each on a device of its own. Close
+// it; until then nobody else may use the devices.
+func NewServer(c Config, replicas ...*nn.Network) (*Server, error) {
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	s := &Server{config: c, device: net.Device.Describe(), decoding: semaphore.NewWeighted(int64(c.MaxPixels)), memory: budget{most: bodies * c.MaxBody}}
+	s := &Server{config: c, device: replicas[0].Device.Describe(), replicas: len(replicas), decoding: semaphore.NewWeighted(int64(c.MaxPixels)), memory: budget{most: bodies * c.MaxBody}}
 	s.preparation, s.unready = network.NewPreparation(c.Card)
-	s.metrics = newMetrics(func() (waiting, reserved int) { return s.batcher.Waiting() })
 	var err error
-	if s.batcher, err = infer.Start(net, infer.Config{Batch: c.Batch, Delay: c.Latency, Capacity: c.Queue, Observe: s.observe}); err != nil {
+	if s.batcher, err = infer.Start(infer.Config{Batch: c.Batch, Delay: c.Latency, Capacity: c.Queue, Observe: s.observe}, replicas...); err != nil {
 		return nil, err
 	}
-	memory := net.Device.Stats()
-	s.metrics.memory.Store(&memory)
+	s.metrics = newMetrics(s.batcher.Waiting, s.batcher.Memory)
 	return s, nil
 }
 

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +76,7 @@ func TestNetworksThatCannot(t *testing.T) {
 	require.NoError(t, err)
 	card := echo
 	card.Outputs = 2
-	inner, err := NewServer(network, Config{Card: &card, Batch: 2, Queue: 2, MaxBody: 1 << 20, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	inner, err := NewServer(Config{Card: &card, Batch: 2, Queue: 2, MaxBody: 1 << 20, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)}, network)
 	require.NoError(t, err)
 	w, ask := httptest.NewRecorder(), httptest.NewRequest("POST", "/predict", strings.NewReader(`{"inputs":[[[[1,1],[1,1]]],[[[3e38,-3e38],[3e38,3e38]]]]}`))
 	ask.Header.Set("Content-Type", "application/json")
@@ -214,6 +216,32 @@ func TestMemoryOfBodies(t *testing.T) {
 	s.memory.give(s.memory.most)
 	require.Equal(t, 200, s.post(t, "image/png", picture(1, 2, 3, 4)).code)
 	require.Equal(t, 200, s.post(t, "application/json", []byte(`{"images":["`+encoded(picture(1, 2, 3, 4))+`"],`+strings.Repeat(" ", 700_000)+`"inputs":null}`)).code, "a large one")
+	require.Zero(t, s.memory.used.Load())
+}
+
+// The memory of a body is that of another one later, and never before: clients at once each get what their own says.
+func TestBodiesDoNotMix(t *testing.T) {
+	const clients = 16
+	s := serve(t, func(c *Config) { c.Queue, c.Workers = clients, 1 })
+	var all sync.WaitGroup
+	for client := range clients {
+		all.Go(func() {
+			for turn := range 20 {
+				mark := uint8(client*16 + turn%16)
+				body := append(picture(mark, mark, mark, mark), make([]byte, firstRead*(1+turn%4))...) // what follows a picture is not read
+				r, err := s.ask("POST", "/predict", "image/png", body)
+				var got struct{ Predictions []Prediction }
+				if err == nil {
+					err = json.Unmarshal([]byte(r.body), &got)
+				}
+				other := func(v float32) bool { return math.Round(255*float64(v)) != float64(mark) }
+				if err != nil || len(got.Predictions) != 1 || slices.ContainsFunc(got.Predictions[0].Outputs, other) {
+					t.Errorf("%s, %v, expected %d/255 four times", r.body, err, mark)
+				}
+			}
+		})
+	}
+	all.Wait()
 	require.Zero(t, s.memory.used.Load())
 }
 

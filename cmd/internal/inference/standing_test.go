@@ -72,7 +72,7 @@ func serve(t testing.TB, change func(*Config)) *standing {
 	if change != nil {
 		change(&c)
 	}
-	s.Server, err = NewServer(network, c)
+	s.Server, err = NewServer(c, network)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
