@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks this folder for real, without a Docker daemon and without a registry: lints the Dockerfile, reads compose.yaml with
 # Compose's own parser, makes a Debian base image with debootstrap, builds an image on it with Podman and runs the programs
-# inside. Needs root on Debian, and Go; installs the rest. It leaves behind the build cache in /var/tmp/buildah-cache.
+# inside. Needs root on Debian, and Go; installs the rest. It leaves behind the build cache in /var/tmp/buildah-cache. Exit code 3:
+# this machine does not allow it (no root, no such packages, or no containers), which says nothing of the images.
 #
 #   docker/build_test.sh         the cpu image
 #   docker/build_test.sh cuda    the cuda image too: fetches 1.2 GB, or takes FOVEA_CUDA_WHEELS, a folder of wheels;
@@ -21,6 +22,11 @@ fail() {
     exit 1
 }
 
+impossible() {
+    printf 'docker: %s\n' "$*" >&2
+    exit 3
+}
+
 targets=(cpu)
 case "$*" in
 "") ;;
@@ -30,7 +36,7 @@ cuda) targets+=(cuda) ;;
     exit 2
     ;;
 esac
-[ "$(id -u)" -eq 0 ] || fail "needs root: debootstrap and Podman's chroot isolation do"
+[ "$(id -u)" -eq 0 ] || impossible "needs root: debootstrap and Podman's chroot isolation do"
 
 scratch=$(mktemp -d)
 clean() {
@@ -49,8 +55,10 @@ pod() {
         --runtime runc --cgroup-manager cgroupfs --events-backend none "$@"
 }
 
-# run TARGET [OPTION...] -- [ARGUMENT...] starts a container as unprivileged as the README's commands allow. Podman would
-# raise the limits, which root without CAP_SYS_RESOURCE may not.
+# Podman would raise the limits, which root without CAP_SYS_RESOURCE may not.
+limits=(--ulimit "nofile=$(ulimit -n):$(ulimit -Hn)" --ulimit nproc=1024:1024)
+
+# run TARGET [OPTION...] -- [ARGUMENT...] starts a container as unprivileged as the README's commands allow.
 run() {
     local image=fovea:$1 options=()
     shift
@@ -60,8 +68,7 @@ run() {
     done
     shift
     pod run --rm --network none --read-only --cap-drop all --security-opt no-new-privileges \
-        --ulimit "nofile=$(ulimit -n):$(ulimit -Hn)" --ulimit nproc=1024:1024 \
-        --volume "$scratch/data:/data:ro" --volume "$scratch/runs:/work/runs" "${options[@]}" "$image" "$@"
+        "${limits[@]}" --volume "$scratch/data:/data:ro" --volume "$scratch/runs:/work/runs" "${options[@]}" "$image" "$@"
 }
 
 # expect CODE PATTERN COMMAND... wants that exit code, and the extended regular expression in what was printed.
@@ -84,7 +91,7 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$scratch/apt.log" 2>&1 ||
-        fail "cannot install ${missing[*]}: $(tail -3 "$scratch/apt.log")"
+        impossible "cannot install ${missing[*]}: $(tail -3 "$scratch/apt.log")"
 fi
 podman --version
 
@@ -105,6 +112,10 @@ chroot "$scratch/base" update-ca-certificates >"$scratch/certificates.log" 2>&1 
 tar -C "$scratch/base" -c . |
     pod import --quiet -c "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" - "$base"
 rm -rf "$scratch/base"
+if ! printf 'FROM %s\nRUN true\n' "$base" | pod build --isolation chroot --network host -t fovea:tried - >"$scratch/tried.log" 2>&1 ||
+    ! pod run --rm --network none "${limits[@]}" fovea:tried true >>"$scratch/tried.log" 2>&1; then
+    impossible "Podman can build or run nothing here: $(tail -3 "$scratch/tried.log")"
+fi
 
 # build TARGET [OPTION...]
 build() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every suite of the CUDA build on cuda:0 of the emulated GPU. `make test-cuda` builds what this needs first.
+# Runs every suite that has a device to choose, in the CUDA build on cuda:0 of the emulated GPU. `make test-cuda` builds what
+# this needs first.
 # Arguments go to go test: scripts/test_cuda.sh -run Conformance ./device/cuda
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,7 +8,7 @@ cd "$(dirname "$0")/.."
 export LD_LIBRARY_PATH="$PWD/device/cuda/emulator/build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export FOVEA_TEST_DEVICE=cuda:0
 if [ $# -eq 0 ]; then
-    set -- ./device/... ./kernels/... ./autograd/... ./nn/... ./cmd/...
+    set -- ./device ./device/cuda/... ./autograd/... ./nn/... ./cmd/...
 fi
 # -count=1: the test cache does not see LD_LIBRARY_PATH.
 exec go test -tags cuda -count=1 "$@"

@@ -56,6 +56,9 @@ func (d haunted) Upload(dst *device.Tensor, src any) error {
 
 // Nothing may depend on the lanes beyond the channels.
 func TestLanesBeyondTheChannels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow under the race detector, and TestConformance shares as much memory")
+	}
 	var ops []string
 	for _, row := range devicetest.Rows() {
 		ops = append(ops, row.Op)
