@@ -103,7 +103,7 @@ func TestServe(t *testing.T) {
 	defer r.Body.Close()
 	model, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
-	require.Regexp(t, `"device":"cpu .*1 thread.*","replicas":2,`, string(model))
+	require.Regexp(t, `"device":"(cpu .*1 thread|cuda:0 ).*","replicas":2,`, string(model))
 	require.NoError(t, two.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, two.end(), two.stderr.String())
 	require.NoError(t, s.Process.Signal(syscall.SIGTERM))
