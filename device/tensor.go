@@ -72,6 +72,12 @@ func (t *Tensor) Release() {
 // Exclusive says whether nobody else sees this memory, so that it may be overwritten in place.
 func (t *Tensor) Exclusive() bool { return t.owners == 1 && t.base == nil }
 
+// Copy copies src to dst, which has its shape, to the bit.
+func Copy(dst, src *Tensor) error {
+	zero := make([]int, len(src.Shape))
+	return src.Device.CopyRegion(dst, zero, src, zero, src.Shape)
+}
+
 // FromDense copies a dense tensor of float32, float64, int32 or int64 elements, in any order and also a view of another,
 // to a new tensor on d. Floating-point elements become d.Float(), integers (class labels) become int32; an integer that
 // int32 cannot hold is an error.

@@ -77,6 +77,17 @@ func (s *served) post(t testing.TB, kind string, body []byte) (p struct {
 	return p
 }
 
+// get returns the body at a path.
+func (s *served) get(t testing.TB, path string) string {
+	t.Helper()
+	r, err := http.Get(s.url + path)
+	require.NoError(t, err)
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
 // A server says of pictures what predict --json says of them, and stops when it is told to, with exit code 0.
 func TestServe(t *testing.T) {
 	path, _ := save(t, &names, true, learn)
@@ -98,12 +109,7 @@ func TestServe(t *testing.T) {
 			require.Equal(t, names.ClassNames[class], two.post(t, "application/octet-stream", content).Predictions[0].Top[0].Name)
 		}
 	}
-	r, err := http.Get(two.url + "/model")
-	require.NoError(t, err)
-	defer r.Body.Close()
-	model, err := io.ReadAll(r.Body)
-	require.NoError(t, err)
-	require.Regexp(t, `"device":"(cpu .*1 thread|cuda:0 ).*","replicas":2,`, string(model))
+	require.Regexp(t, `"device":"(cpu .*1 thread|cuda:0 ).*","replicas":2,`, two.get(t, "/model"))
 	require.NoError(t, two.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 0, two.end(), two.stderr.String())
 	require.NoError(t, s.Process.Signal(syscall.SIGTERM))
@@ -151,10 +157,7 @@ func requireMetric(t *testing.T, s *served, name string, value float64) {
 // metric reads one without labels.
 func (s *served) metric(t testing.TB, name string) (v float64) {
 	t.Helper()
-	r, err := http.Get(s.url + "/metrics")
-	require.NoError(t, err)
-	defer r.Body.Close()
-	lines := bufio.NewScanner(r.Body)
+	lines := bufio.NewScanner(strings.NewReader(s.get(t, "/metrics")))
 	for lines.Scan() {
 		if rest, found := strings.CutPrefix(lines.Text(), name+" "); found {
 			_, err := fmt.Sscan(rest, &v)

@@ -1,8 +1,6 @@
 package fit
 
 import (
-	"gorgonia.org/tensor"
-
 	"fovea/device"
 	"fovea/nn"
 )
@@ -28,7 +26,7 @@ func newAverage(net *nn.Network, decay float64) (*average, error) {
 		t, err := s.Tensor.Device.New(s.Tensor.Shape, s.Tensor.DType)
 		if err == nil {
 			a.shadow = append(a.shadow, t)
-			err = copyAll(t, s.Tensor)
+			err = device.Copy(t, s.Tensor)
 		}
 		if err != nil {
 			a.release()
@@ -73,9 +71,9 @@ func (a *average) swap() error {
 		if err != nil {
 			return err
 		}
-		if err = copyAll(kept, s.Tensor); err == nil {
-			if err = copyAll(s.Tensor, a.shadow[i]); err == nil {
-				err = copyAll(a.shadow[i], kept)
+		if err = device.Copy(kept, s.Tensor); err == nil {
+			if err = device.Copy(s.Tensor, a.shadow[i]); err == nil {
+				err = device.Copy(a.shadow[i], kept)
 			}
 		}
 		kept.Release()
@@ -105,10 +103,4 @@ func (a *average) release() {
 	for _, t := range a.shadow {
 		t.Release()
 	}
-}
-
-// copyAll copies to the bit.
-func copyAll(to, from *device.Tensor) error {
-	zero := make(tensor.Shape, len(from.Shape))
-	return from.Device.CopyRegion(to, zero, from, zero, from.Shape)
 }

@@ -33,13 +33,8 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (content []byte, r
 		}
 	}
 	grow := func(size int64) error {
-		var larger []byte
-		if size > firstRead {
-			if again, _ := s.bodies.Get().(*[]byte); again != nil && int64(cap(*again)) >= size {
-				larger = (*again)[:0]
-				size = int64(cap(larger))
-			}
-		}
+		larger := s.earlier(size)
+		size = max(size, int64(cap(larger)))
 		if !s.memory.take(size - taken) {
 			return failf(http.StatusServiceUnavailable, "too many requests are arriving, expected fewer or smaller ones")
 		}
@@ -79,6 +74,17 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (content []byte, r
 			return nil, release, err
 		}
 	}
+}
+
+// earlier is the memory of an earlier body, of that size or more; nil if there is none, or the size is not worth it.
+func (s *Server) earlier(size int64) []byte {
+	if size <= firstRead {
+		return nil
+	}
+	if b, _ := s.bodies.Get().(*[]byte); b != nil && int64(cap(*b)) >= size {
+		return (*b)[:0]
+	}
+	return nil
 }
 
 // readFailure says whose fault it is that a body could not be read.

@@ -62,7 +62,7 @@ func newMetrics(queue func() (waiting, reserved int), memory func() []device.Sta
 		{"fovea_queue_length", "Samples that wait to be computed.", func() float64 { n, _ := queue(); return float64(n) }},
 		{"fovea_samples_in_flight", "Samples that are prepared, wait or are computed; --queue bounds them.", func() float64 { _, n := queue(); return float64(n) }},
 		{"fovea_device_bytes", "Memory that the device holds, or all replicas' devices.", func() float64 { return total(memory(), func(s device.Stats) int64 { return s.SystemBytes }) }},
-		{"fovea_device_live_bytes", "Memory of the tensors there.", func() float64 { return total(memory(), func(s device.Stats) int64 { return s.LiveBytes }) }},
+		{"fovea_device_live_bytes", "Memory of the tensors on the device, or on all replicas' devices.", func() float64 { return total(memory(), func(s device.Stats) int64 { return s.LiveBytes }) }},
 	} {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value))
 	}
@@ -74,6 +74,7 @@ func histogram(name, help string, bounds []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: bounds})
 }
 
+// total sums over the replicas' devices.
 func total(memory []device.Stats, bytes func(device.Stats) int64) (sum float64) {
 	for _, s := range memory {
 		sum += float64(bytes(s))

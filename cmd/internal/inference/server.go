@@ -67,12 +67,13 @@ func NewServer(c Config, replicas ...*nn.Network) (*Server, error) {
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	s := &Server{config: c, device: replicas[0].Device.Describe(), replicas: len(replicas), decoding: semaphore.NewWeighted(int64(c.MaxPixels)), memory: budget{most: bodies * c.MaxBody}}
+	s := &Server{config: c, decoding: semaphore.NewWeighted(int64(c.MaxPixels)), memory: budget{most: bodies * c.MaxBody}}
 	s.preparation, s.unready = network.NewPreparation(c.Card)
 	var err error
 	if s.batcher, err = infer.Start(infer.Config{Batch: c.Batch, Delay: c.Latency, Capacity: c.Queue, Observe: s.observe}, replicas...); err != nil {
 		return nil, err
 	}
+	s.device, s.replicas = replicas[0].Device.Describe(), len(replicas)
 	s.metrics = newMetrics(s.batcher.Waiting, s.batcher.Memory)
 	return s, nil
 }
