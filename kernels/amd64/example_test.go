@@ -4,6 +4,7 @@ package amd64_test
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/cpu"
 
@@ -17,7 +18,8 @@ func Example() {
 	var c [6 * 16]float32
 	a[5], b[15] = 2, 3
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		amd64.Tile6x16AVX2(1, 1, &a[0], &b[0], &c[0], 16, false)
+		p := amd64.Tile{Depth: 1, Tiles: 1, A: &a[0], B: &b[0], C: &c[0], CRow: 4 * 16, Soon: &a[0]}
+		amd64.Tile6x16AVX2((*byte)(unsafe.Pointer(&p)))
 	} else {
 		c[95] = 6
 	}

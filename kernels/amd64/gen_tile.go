@@ -4,41 +4,35 @@
 
 package amd64
 
-// Tile14x32AVX512 adds depth products to tiles of 14 rows and 32 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile14x32AVX512 computes tiles of 14 rows and 32 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile14x32AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile14x32AVX512(p *byte)
 
-// Tile14x16AVX512 adds depth products to tiles of 14 rows and 16 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+16*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile14x16AVX512 computes tiles of 14 rows and 16 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile14x16AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile14x16AVX512(p *byte)
 
-// Tile8x32AVX512 adds depth products to tiles of 8 rows and 32 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile8x32AVX512 computes tiles of 8 rows and 32 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile8x32AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile8x32AVX512(p *byte)
 
-// Tile8x16AVX512 adds depth products to tiles of 8 rows and 16 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+16*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile8x16AVX512 computes tiles of 8 rows and 16 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile8x16AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile8x16AVX512(p *byte)
 
-// Tile4x32AVX512 adds depth products to tiles of 4 rows and 32 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+32*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile4x32AVX512 computes tiles of 4 rows and 32 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile4x32AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile4x32AVX512(p *byte)
 
-// Tile4x16AVX512 adds depth products to tiles of 4 rows and 16 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+16*t+j] += sum over k of a[k*14+i] * b[(t*depth+k)*32+j], t < tiles. At least one.
+// Tile4x16AVX512 computes tiles of 4 rows and 16 columns, of panels of A for 14 rows.
 //
 //go:noescape
-func Tile4x16AVX512(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile4x16AVX512(p *byte)
 
 // Transpose14AVX512 copies 14 rows of blocks*16 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //
@@ -62,29 +56,25 @@ func Lines14AVX512(dst *float32, src *float32, stride int, steps int)
 //go:noescape
 func Lines32AVX512(dst *float32, src *float32, stride int, steps int)
 
-// Tile6x16AVX2 adds depth products to tiles of 6 rows and 16 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+16*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
+// Tile6x16AVX2 computes tiles of 6 rows and 16 columns, of panels of A for 6 rows.
 //
 //go:noescape
-func Tile6x16AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile6x16AVX2(p *byte)
 
-// Tile6x8AVX2 adds depth products to tiles of 6 rows and 8 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+8*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
+// Tile6x8AVX2 computes tiles of 6 rows and 8 columns, of panels of A for 6 rows.
 //
 //go:noescape
-func Tile6x8AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile6x8AVX2(p *byte)
 
-// Tile3x16AVX2 adds depth products to tiles of 3 rows and 16 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+16*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
+// Tile3x16AVX2 computes tiles of 3 rows and 16 columns, of panels of A for 6 rows.
 //
 //go:noescape
-func Tile3x16AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile3x16AVX2(p *byte)
 
-// Tile3x8AVX2 adds depth products to tiles of 3 rows and 8 columns of C that lie side by side, or sets them to their
-// sums: c[i*ldc+8*t+j] += sum over k of a[k*6+i] * b[(t*depth+k)*16+j], t < tiles. At least one.
+// Tile3x8AVX2 computes tiles of 3 rows and 8 columns, of panels of A for 6 rows.
 //
 //go:noescape
-func Tile3x8AVX2(depth int, tiles int, a *float32, b *float32, c *float32, ldc int, accumulate bool)
+func Tile3x8AVX2(p *byte)
 
 // Transpose6AVX2 copies 6 rows of blocks*8 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //

@@ -22,7 +22,7 @@ type tile struct {
 	present    bool
 	high, wide int // of the panels
 	rows, cols int
-	do         func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)
+	do         func(p *byte)
 }
 
 var tiles = []tile{
@@ -62,7 +62,8 @@ func TestTilesStayInside(t *testing.T) {
 			for _, size := range [][2]int{{0, 1}, {0, 2}, {1, 1}, {2, 3}, {3, 1}, {7, 2}, {11, 2}, {12, 2}, {41, 1}, {42, 3}, {43, 2}, {256, 2}} {
 				depth, count := size[0], size[1]
 				for _, spare := range []int{0, 5} {
-					for _, accumulate := range []bool{false, true} {
+					for option := range 4 {
+						accumulate, lies := option%2 == 1, option >= 2
 						t.Run(k.name, func(t *testing.T) {
 							defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 							if !k.present {
@@ -70,7 +71,13 @@ func TestTilesStayInside(t *testing.T) {
 							}
 							src := philox.NewSource(philox.Stream{Seed: uint64(depth)})
 							ldc := count*k.cols + spare
-							a, b := fenced(t, max(1, depth*k.high), atEnd), fenced(t, max(1, count*depth*k.wide), atEnd)
+							// Panels of B are packed one behind the other, or the columns of a matrix that has some more.
+							ldb, next, sizeB := k.wide, depth*k.wide, count*depth*k.wide
+							if lies {
+								ldb, next = ldc, k.cols
+								sizeB = (depth-1)*ldb + count*k.cols
+							}
+							a, b := fenced(t, max(1, depth*k.high), atEnd), fenced(t, max(1, sizeB), atEnd)
 							c := fenced(t, (k.rows-1)*ldc+count*k.cols, atEnd)
 							for _, x := range [][]float32{a, b, c} {
 								for i := range x {
@@ -78,8 +85,13 @@ func TestTilesStayInside(t *testing.T) {
 								}
 							}
 							before := append([]float32(nil), c...)
-							require.NotPanics(t, func() { k.do(depth, count, &a[0], &b[0], &c[0], ldc, accumulate) },
-								"%s: depth %d, %d tiles, ldc %d, accumulate %t, fence at the end %t", k.name, depth, count, ldc, accumulate, atEnd)
+							p := amd64.Tile{Depth: depth, Tiles: count, A: &a[0], B: &b[0], C: &c[0], BStep: 4 * ldb, BNext: 4 * (next - depth*ldb), CRow: 4 * ldc,
+								Soon: &a[0], SoonRow: 1 << 20, SoonNext: 1 << 30} // to ask for what is not there is no fault
+							if accumulate {
+								p.Accumulate = 1
+							}
+							require.NotPanics(t, func() { k.do((*byte)(unsafe.Pointer(&p))) },
+								"%s: depth %d, %d tiles, ldb %d, ldc %d, accumulate %t, fence at the end %t", k.name, depth, count, ldb, ldc, accumulate, atEnd)
 							for at, got := range c {
 								i, j := at/ldc, at%ldc
 								if j >= count*k.cols {
@@ -91,10 +103,10 @@ func TestTilesStayInside(t *testing.T) {
 									want = float64(before[at])
 								}
 								for step := range depth {
-									want += float64(a[step*k.high+i]) * float64(b[(j/k.cols*depth+step)*k.wide+j%k.cols])
+									want += float64(a[step*k.high+i]) * float64(b[j/k.cols*next+step*ldb+j%k.cols])
 								}
-								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, %d tiles, ldc %d, accumulate %t, element (%d, %d)",
-									k.name, depth, count, ldc, accumulate, i, j)
+								require.InDelta(t, want, float64(got), 1e-6*(1+math.Sqrt(float64(depth)))*4, "%s: depth %d, %d tiles, ldb %d, ldc %d, accumulate %t, element (%d, %d)",
+									k.name, depth, count, ldb, ldc, accumulate, i, j)
 							}
 						})
 					}

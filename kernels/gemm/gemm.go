@@ -47,6 +47,7 @@ func (s Strided) Pack(dst []float32, row, n, depth, nk, width int) {
 type Kernel struct {
 	Name   string // of the instruction set: "avx512", "avx2", "generic"
 	MR, NR int    // rows and columns of a tile
+	few    int    // rows of A at most for which B is used where it lies, if it can be
 	// transpose and lines are what pack a Strided faster than Go can: dst[k*width+i] = src[i*stride+k] and src[k*stride+i] for
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
@@ -56,11 +57,27 @@ type Kernel struct {
 	skinny
 }
 
-// tiles adds to tiles of c that lie side by side, or sets them: c[i*ldc+t*cols+j] += sum over k < depth of
-// a[k*MR+i] * b[(t*depth+k)*NR+j], t < count, i < rows, j < cols.
+// tiles computes count tiles of c that lie side by side, of a panel of A and one of B each:
+//
+//	c[i*ldc+t*cols+j] = (what it is, to accumulate) + sum over k < depth of a[k*MR+i] * b(t)[k*ldb+j],  t < count, i < rows, j < cols
+//
+// Panel b(t) starts at b[t*next]. Meanwhile the tiles may ask the memory for what is packed soon.
 type tiles struct {
 	rows, cols int
-	do         func(depth, count int, a, b, c []float32, ldc int, accumulate bool)
+	do         func(ws *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, then soon)
+}
+
+// panels of B: steps are ldb elements apart, one panel's first step and the next's next.
+type panels struct {
+	data      []float32
+	ldb, next int
+}
+
+// soon is what the next panel of A is copied from, where that can be said: tile t of so many asks for the lines of the cache with
+// data[t*next+i*row], for each of its rows i, so that they are in the second-level cache by then.
+type soon struct {
+	data             []float32
+	row, next, tiles int
 }
 
 // least are the smallest tiles that have so many rows and columns.
@@ -73,11 +90,9 @@ func (k *Kernel) least(rows, cols int) tiles {
 }
 
 // Block sizes. A panel of A (MR x blockDepth, 14 KB with AVX-512) and one of B (32 KB) lie in the first-level cache together,
-// while A's meets every panel of a block of B (blockDepth x blockCols, 1 MB), which stays in the second. A block of A is
-// blockRows rows.
+// while A's meets every panel of a block of B (blockDepth x blockCols, 1 MB), which stays in the second.
 const (
 	blockDepth = 256
-	blockRows  = 168 // a multiple of every MR but the last block of rows
 	blockCols  = 1024
 )
 
@@ -93,7 +108,7 @@ type Workspace struct {
 // NewWorkspace makes the memory for one goroutine at a time; room provides it, of any contents.
 func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 	return &Workspace{
-		a: room(roundUp(blockRows, k.MR) * blockDepth),
+		a: room(k.MR * blockDepth),
 		b: room(roundUp(blockCols, k.NR) * blockDepth),
 		c: room(k.MR * k.NR),
 
@@ -130,24 +145,53 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 			clear(c[i*ldc+j0 : i*ldc+j1])
 		}
 	}
-	rows, cols := blockRows/k.MR*k.MR, blockCols/k.NR*k.NR
-	part := depthPart(depth)
+	cols, part := blockCols/k.NR*k.NR, depthPart(depth)
 	for j := j0; j < j1; j += cols {
 		width := min(cols, j1-j)
 		for at := 0; at < depth; at += part {
 			nk := min(part, depth-at)
-			for p := 0; p < width; p += k.NR {
-				k.pack(b, ws.b[p*nk:][:k.NR*nk], j+p, min(k.NR, width-p), at, nk, k.NR)
-			}
-			for i := i0; i < i1; i += rows {
-				height := min(rows, i1-i)
-				for p := 0; p < height; p += k.MR {
-					k.pack(a, ws.a[p*nk:][:k.MR*nk], i+p, min(k.MR, height-p), at, nk, k.MR)
+			right := k.lying(b, i1-i0, j, width, at)
+			k.packBlock(b, ws.b, j+right.cols, width-right.cols, at, nk)
+			for i := i0; i < i1; i += k.MR {
+				high := min(k.MR, i1-i)
+				k.pack(a, ws.a[:k.MR*nk], i, high, at, nk, k.MR)
+				next := k.after(a, i+k.MR, i1, at, nk)
+				if i+k.MR >= i1 && at+part < depth {
+					next = k.after(a, i0, i1, at+part, min(part, depth-at-part))
 				}
-				k.block(ws, c[i*ldc+j:], ldc, height, width, nk, accumulate || at > 0)
+				k.row(ws, right, c[i*ldc+j:], ldc, high, width, nk, accumulate || at > 0, next)
 			}
 		}
 	}
+}
+
+// lying are columns of B that are used where they lie: of few rows of A, to which a copy would bring little, and as many as make
+// whole tiles. Steps may not be a page apart, or a few of them would fill their set of the first-level cache.
+func (k *Kernel) lying(b Operand, rows, col, width, depth int) lying {
+	s, strided := b.(Strided)
+	if !strided || s.Row != 1 || rows > k.few || s.Depth%1024 == 0 {
+		return lying{}
+	}
+	return lying{panels{s.Data[col+depth*s.Depth:], s.Depth, k.NR}, width / k.NR * k.NR}
+}
+
+// lying are so many columns of B.
+type lying struct {
+	panels
+	cols int
+}
+
+// after is the panel of A from row i and a depth on, if there are enough rows for a whole one.
+func (k *Kernel) after(a Operand, i, i1, at, depth int) soon {
+	s, strided := a.(Strided)
+	switch {
+	case !strided || i+k.MR > i1:
+	case s.Depth == 1: // a row's elements lie side by side, 16 in a line
+		return soon{s.Data[i*s.Row+at:], s.Row, 16, (depth + 15) / 16}
+	case s.Row == 1: // the rows' elements do; the first of them are in lines that the panel before them needed
+		return soon{s.Data[i+k.MR-1+at*s.Depth:], s.Depth, k.MR * s.Depth, (depth + k.MR - 1) / k.MR}
+	}
+	return soon{}
 }
 
 // depthPart is how many products are added at a time: in parts about as deep as each other, for the last may not be so
@@ -158,6 +202,21 @@ func depthPart(depth int) int {
 		return blockDepth
 	}
 	return roundUp((depth+parts-1)/parts, 16)
+}
+
+// packBlock packs width columns of B, a panel of them behind the other. Where the elements of a row lie side by side it goes
+// through some rows at a time, from left to right: the processor sees where that leads, and fetches it ahead.
+func (k *Kernel) packBlock(b Operand, dst []float32, col, width, depth, nk int) {
+	steps := nk
+	if s, strided := b.(Strided); strided && s.Row == 1 {
+		steps = 32
+	}
+	for at := 0; at < nk; at += steps {
+		n := min(steps, nk-at)
+		for p := 0; p < width; p += k.NR {
+			k.pack(b, dst[p*nk+at*k.NR:][:n*k.NR], col+p, min(k.NR, width-p), depth+at, n, k.NR)
+		}
+	}
 }
 
 // pack is o.Pack.
@@ -178,30 +237,32 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 	}
 }
 
-// block multiplies the packed panels.
-func (k *Kernel) block(ws *Workspace, c []float32, ldc, height, width, nk int, accumulate bool) {
-	for p := 0; p < height; p += k.MR {
-		a, m := ws.a[p*nk:][:k.MR*nk], min(k.MR, height-p)
-		for q, n := 0, 0; q < width; q += n {
-			n = min(k.NR, width-q)
-			t, b, out := k.least(m, n), ws.b[q*nk:], c[p*ldc+q:]
-			if t.rows == m && t.cols == n {
-				count := max(1, (width-q)/k.NR)
-				t.do(nk, count, a, b, out, ldc, accumulate)
-				n *= count
+// row multiplies a panel of A, of which high rows count, with those of B, of which the first are those that lie.
+func (k *Kernel) row(ws *Workspace, right lying, c []float32, ldc, high, width, nk int, accumulate bool, then soon) {
+	for q, n := 0, 0; q < width; q += n {
+		b, from, to := panels{ws.b, k.NR, k.NR * nk}, right.cols, width
+		if q < from {
+			b, from, to = right.panels, 0, from
+		}
+		b.data = b.data[(q-from)/k.NR*b.next:]
+		n = min(k.NR, to-q)
+		t, out := k.least(high, n), c[q:]
+		if t.rows == high && t.cols == n {
+			count := max(1, (to-q)/k.NR)
+			t.do(ws, nk, count, ws.a, b, out, ldc, accumulate, then)
+			n *= count
+			continue
+		}
+		// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
+		t.do(ws, nk, 1, ws.a, b, ws.c, t.cols, false, soon{})
+		for i := range high {
+			line := out[i*ldc:][:n]
+			if !accumulate {
+				copy(line, ws.c[i*t.cols:])
 				continue
 			}
-			// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
-			t.do(nk, 1, a, b, ws.c, t.cols, false)
-			for i := range m {
-				line := out[i*ldc:][:n]
-				if !accumulate {
-					copy(line, ws.c[i*t.cols:])
-					continue
-				}
-				for j, v := range ws.c[i*t.cols:][:n] {
-					line[j] += v
-				}
+			for j, v := range ws.c[i*t.cols:][:n] {
+				line[j] += v
 			}
 		}
 	}

@@ -3,18 +3,18 @@ package gemm
 import "math"
 
 // generic does tiles side by side.
-func generic(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
+func generic(_ *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, _ soon) {
 	for t := range count {
-		genericTile(depth, a, b[4*t*depth:], c[4*t:], ldc, accumulate)
+		genericTile(depth, a, b.data[t*b.next:], b.ldb, c[4*t:], ldc, accumulate)
 	}
 }
 
 // genericTile is a tile in plain Go: sixteen sums in registers, as many as sixteen-register machines allow. The compiler
 // uses scalar instructions, so its speed is bound by one multiplication and one addition per element and step.
-func genericTile(depth int, a, b, c []float32, ldc int, accumulate bool) {
+func genericTile(depth int, a, b []float32, ldb int, c []float32, ldc int, accumulate bool) {
 	var c00, c01, c02, c03, c10, c11, c12, c13 float32
 	var c20, c21, c22, c23, c30, c31, c32, c33 float32
-	a, b = a[:4*depth], b[:4*depth]
+	a = a[:4*depth]
 	for len(a) >= 4 && len(b) >= 4 {
 		a0, a1, a2, a3 := a[0], a[1], a[2], a[3]
 		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
@@ -34,7 +34,7 @@ func genericTile(depth int, a, b, c []float32, ldc int, accumulate bool) {
 		c31 += a3 * b1
 		c32 += a3 * b2
 		c33 += a3 * b3
-		a, b = a[4:], b[4:]
+		a, b = a[4:], b[min(ldb, len(b)):]
 	}
 	for i, line := range [4][4]float32{{c00, c01, c02, c03}, {c10, c11, c12, c13}, {c20, c21, c22, c23}, {c30, c31, c32, c33}} {
 		out := c[i*ldc:][:4]

@@ -6,11 +6,11 @@ import (
 )
 
 func init() {
-	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, tiles: []tiles{avx2(3, 8, amd64.Tile3x8AVX2), avx2(6, 8, amd64.Tile6x8AVX2), avx2(3, 16, amd64.Tile3x16AVX2), avx2(6, 16, amd64.Tile6x16AVX2)},
+	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, few: 96, tiles: []tiles{avx2(3, 8, amd64.Tile3x8AVX2), avx2(6, 8, amd64.Tile6x8AVX2), avx2(3, 16, amd64.Tile3x16AVX2), avx2(6, 16, amd64.Tile6x16AVX2)},
 		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
 		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
 		skinny:    skinnyAVX2}
-	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, tiles: []tiles{avx512(4, 16, amd64.Tile4x16AVX512), avx512(8, 16, amd64.Tile8x16AVX512), avx512(14, 16, amd64.Tile14x16AVX512),
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, few: 512, tiles: []tiles{avx512(4, 16, amd64.Tile4x16AVX512), avx512(8, 16, amd64.Tile8x16AVX512), avx512(14, 16, amd64.Tile14x16AVX512),
 		avx512(4, 32, amd64.Tile4x32AVX512), avx512(8, 32, amd64.Tile8x32AVX512), avx512(14, 32, amd64.Tile14x32AVX512)},
 		transpose: transposed(16, map[int]part{14: {14, amd64.Transpose14AVX512}, 32: {16, amd64.Transpose16AVX512}}),
 		lines:     copied(map[int]lines{14: amd64.Lines14AVX512, 32: amd64.Lines32AVX512}),
@@ -22,26 +22,33 @@ func init() {
 // together is how many multiply-adds a call may have: more would keep the collector waiting for longer than 100 us.
 const together = 1 << 23
 
-// assembled is a function of package amd64.
-type assembled = func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)
-
-func avx512(rows, cols int, do assembled) tiles { return assembly(14, 32, rows, cols, do) }
-func avx2(rows, cols int, do assembled) tiles   { return assembly(6, 16, rows, cols, do) }
+func avx512(rows, cols int, do kernel) tiles { return assembly(14, 32, rows, cols, do) }
+func avx2(rows, cols int, do kernel) tiles   { return assembly(6, 16, rows, cols, do) }
 
 // assembly makes tiles of rows and cols, of panels of A and B as wide as high and wide.
-func assembly(high, wide, rows, cols int, do assembled) tiles {
-	return tiles{rows, cols, func(depth, count int, a, b, c []float32, ldc int, accumulate bool) {
+func assembly(high, wide, rows, cols int, do kernel) tiles {
+	return tiles{rows, cols, func(ws *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, then soon) {
 		if depth == 0 || count == 0 {
 			return // the panels are empty, and so have no first element
 		}
-		_, _, _ = a[depth*high-1], b[count*depth*wide-1], c[(rows-1)*ldc+count*cols-1]
+		_, _, _ = a[depth*high-1], b.data[(count-1)*b.next+(depth-1)*b.ldb+cols-1], c[(rows-1)*ldc+count*cols-1]
+		ws.call.tile = amd64.Tile{Depth: depth, A: &a[0], BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
+		p := &ws.call.tile
 		for most := max(1, together/(rows*cols*depth)); count > 0; {
 			n := amd64.Piece(count, most)
-			do(depth, n, &a[0], &b[0], &c[0], ldc, accumulate)
+			p.Soon, p.SoonRow, p.SoonNext = p.A, 0, 0
+			if then.tiles > 0 {
+				n = min(n, then.tiles)
+				p.Soon, p.SoonRow, p.SoonNext = &then.data[0], 4*then.row, 4*(then.next-rows*then.row)
+				then = soon{}
+			}
+			p.Tiles, p.B, p.C = n, &b.data[0], &c[0]
+			do(bytes(p))
 			if count -= n; count > 0 {
-				b, c = b[n*depth*wide:], c[n*cols:]
+				b.data, c = b.data[n*b.next:], c[n*cols:]
 			}
 		}
+		ws.call.tile = amd64.Tile{}
 	}}
 }
 

@@ -13,6 +13,7 @@ type call struct {
 	dots   amd64.Dots
 	outer  amd64.Outer
 	finish amd64.Finish
+	tile   amd64.Tile
 }
 
 func bytes[T any](p *T) *byte { return (*byte)(unsafe.Pointer(p)) }

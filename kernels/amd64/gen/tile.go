@@ -24,7 +24,9 @@ type target struct {
 // Tile: for each k, two vectors of B are loaded once and each element of A is broadcast once; every product goes to a sum of
 // its own that stays in a register until the end. The tile of C is asked for in the first steps, a line in each lest they
 // stand in the way of B, so that it is in the first-level cache when the sums are done, KC steps later; the panel of B, which
-// comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other.
+// comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other; they
+// may also lie in a matrix, side by side. In the first steps it also asks, for the second-level cache, for what the caller will pack
+// next: 28 multiply-adds leave time for that, while packing it from beyond waits for each line.
 // Tiles of fewer rows are for the last rows of C: they read the first elements of each step of a panel of A, and are as fast as
 // long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units). Tiles of half the width are for
 // the last columns: they read the first half of each step of a panel of B.
@@ -55,8 +57,8 @@ func tiles() {
 	lines(narrow, 16)
 }
 
-// ahead is how many steps before they are needed elements of B are asked for.
-const ahead = 16
+// Elements of B are asked for 1<<ahead steps before they are needed.
+const ahead = 4
 
 // zero clears a register.
 func (t target) zero(r reg.VecVirtual) {
@@ -74,20 +76,25 @@ func (t target) bytes() int { return 4 * t.lanes }
 func tile(t target, rows, vectors int) {
 	cols := vectors * t.lanes
 	name := fmt.Sprintf("Tile%dx%d%s", rows, cols, t.name)
-	TEXT(name, attr.NOSPLIT, "func(depth, tiles int, a, b, c *float32, ldc int, accumulate bool)")
-	Doc(fmt.Sprintf("%s adds depth products to tiles of %d rows and %d columns of C that lie side by side, or sets them to their", name, rows, cols),
-		fmt.Sprintf("sums: c[i*ldc+%d*t+j] += sum over k of a[k*%d+i] * b[(t*depth+k)*%d+j], t < tiles. At least one.", cols, t.rows, 2*t.lanes))
+	TEXT(name, attr.NOSPLIT, "func(p *byte)")
+	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns, of panels of A for %d rows.", name, rows, cols, t.rows))
 	Pragma("noescape")
-	depth := Load(Param("depth"), GP64())
-	tiles := Load(Param("tiles"), GP64())
-	b := Load(Param("b"), GP64())
-	c := Load(Param("c"), GP64())
-	ldc := Load(Param("ldc"), GP64())
-	accumulate := Load(Param("accumulate"), GP8())
-	SHLQ(Imm(2), ldc)
+	p := Load(Param("p"), GP64())
+	field := func(i int) Mem { return Mem{Base: p, Disp: 8 * i} } // of Tile, in its order
+	load := func(i int) reg.GPVirtual {
+		r := GP64()
+		MOVQ(field(i), r)
+		return r
+	}
+	tiles, b, c, bStep, cRow, soon, soonRow := load(1), load(3), load(4), load(5), load(7), load(9), load(10)
+	bStep3 := GP64()
+	LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
 	next := "next" + t.name
 	Label(next)
-	a := Load(Param("a"), GP64())
+	a, far := load(2), GP64()
+	MOVQ(bStep, far)
+	SHLQ(Imm(ahead), far)
+	ADDQ(b, far)
 	sums := make([][]reg.VecVirtual, rows)
 	for i := range sums {
 		sums[i] = make([]reg.VecVirtual, vectors)
@@ -101,25 +108,35 @@ func tile(t target, rows, vectors int) {
 		right[j] = t.vector()
 	}
 	left := [2]reg.VecVirtual{t.vector(), t.vector()}
+	// after is the place some steps of B behind another.
+	after := func(base reg.Register, steps int) Mem {
+		switch steps {
+		case 0:
+			return Mem{Base: base}
+		case 3:
+			return Mem{Base: base, Index: bStep3, Scale: 1}
+		}
+		return Mem{Base: base, Index: bStep, Scale: uint8(steps)}
+	}
 	some := func(count int) {
 		for k := range count {
-			fromA, fromB := 4*t.rows*k, 8*t.lanes*k
 			for j, r := range right {
-				VMOVUPS(Mem{Base: b, Disp: fromB + 4*t.lanes*j}, r)
+				VMOVUPS(after(b, k).Offset(t.bytes()*j), r)
 			}
 			for at := 0; at < vectors*t.bytes(); at += 64 {
-				PREFETCHT0(Mem{Base: b, Disp: fromB + 2*t.bytes()*ahead + at})
+				PREFETCHT0(after(far, k).Offset(at))
 			}
 			for i := range sums {
 				l := left[i%2]
-				VBROADCASTSS(Mem{Base: a, Disp: fromA + 4*i}, l)
+				VBROADCASTSS(Mem{Base: a, Disp: 4 * (t.rows*k + i)}, l)
 				for j, r := range right {
 					VFMADD231PS(r, l, sums[i][j])
 				}
 			}
 		}
 		ADDQ(Imm(uint64(4*t.rows*count)), a)
-		ADDQ(U32(8*t.lanes*count), b)
+		LEAQ(after(b, count), b)
+		LEAQ(after(far, count), far)
 	}
 	// What asks for a row of C: it may start anywhere in a line of the cache, but its last byte is in the last one.
 	var parts []int
@@ -128,18 +145,21 @@ func tile(t target, rows, vectors int) {
 	}
 	parts = append(parts, vectors*t.bytes()-1)
 	asking, rest := "asking"+name, "rest"+name
-	steps, count, line := GP64(), GP64(), GP64()
-	MOVQ(depth, steps)
-	CMPQ(depth, Imm(uint64(rows*len(parts))))
+	steps, count, line := load(0), GP64(), GP64()
+	CMPQ(steps, Imm(uint64(rows*len(parts))))
 	JL(LabelRef(rest))
 	MOVQ(U32(rows), count)
 	MOVQ(c, line)
 	Label(asking)
-	for _, at := range parts {
+	for i, at := range parts {
 		PREFETCHT0(Mem{Base: line, Disp: at})
+		if i == 0 {
+			PREFETCHT1(Mem{Base: soon})
+		}
 		some(1)
 	}
-	ADDQ(ldc, line)
+	ADDQ(cRow, line)
+	ADDQ(soonRow, soon)
 	SUBQ(Imm(uint64(len(parts))), steps)
 	DECQ(count)
 	JNE(LabelRef(asking))
@@ -147,28 +167,30 @@ func tile(t target, rows, vectors int) {
 	repeat(name, steps, t.unrolled, some)
 
 	set := "set" + t.name
-	TESTB(accumulate, accumulate)
+	CMPQ(field(8), Imm(0))
 	JE(LabelRef(set))
 	MOVQ(c, line)
 	for i := range sums {
 		for j := range sums[i] {
-			VADDPS(Mem{Base: line, Disp: 4 * t.lanes * j}, sums[i][j], sums[i][j])
+			VADDPS(Mem{Base: line, Disp: t.bytes() * j}, sums[i][j], sums[i][j])
 		}
 		if i+1 < rows {
-			ADDQ(ldc, line)
+			ADDQ(cRow, line)
 		}
 	}
 	Label(set)
 	MOVQ(c, line)
 	for i := range sums {
 		for j := range sums[i] {
-			VMOVUPS(sums[i][j], Mem{Base: line, Disp: 4 * t.lanes * j})
+			VMOVUPS(sums[i][j], Mem{Base: line, Disp: t.bytes() * j})
 		}
 		if i+1 < rows {
-			ADDQ(ldc, line)
+			ADDQ(cRow, line)
 		}
 	}
+	ADDQ(field(6), b)
 	ADDQ(Imm(uint64(vectors*t.bytes())), c)
+	ADDQ(field(11), soon)
 	DECQ(tiles)
 	JNE(LabelRef(next))
 	VZEROUPPER()
