@@ -16,7 +16,7 @@ race: ## the fast tests under the race detector (needs a C compiler)
 	go test -race -short -timeout 20m $$(go list ./... | grep -vxE 'fovea/($(alone))')
 
 generate: ## write the assembly of kernels/amd64 again from its generator
-	cd kernels/amd64/gen && for family in blocked linear norm pool pause tile winograd vector; do \
+	cd kernels/amd64/gen && for family in blocked linear norm parts pool pause tile winograd vector; do \
 		go run . -family $$family -out ../gen_$$family.s -stubs ../gen_$$family.go -pkg amd64 || exit 1; done
 
 train: ## train cnn-small on MNIST

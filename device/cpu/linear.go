@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"sync/atomic"
+
 	"fovea/device"
 	"fovea/kernels/gemm"
 )
@@ -31,11 +33,7 @@ func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 		return
 	}
 	left, right := gemm.Strided{Data: floats(x), Row: depth, Depth: 1}, gemm.Strided{Data: floats(w), Row: depth, Depth: 1}
-	d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
-		ws := d.spaces[worker]
-		d.kernel.Multiply(ws, result, cols, i0, i1, j0, j1, depth, left, right, false)
-		d.kernel.Finish(ws, result, cols, i0, i1, j0, j1, bias, relu)
-	})
+	d.multiply(result, rows, cols, depth, left, right, bias, relu)
 }
 
 // dots divides Kernel.Dots by rows of x or, where those are fewer, of w.
@@ -76,11 +74,37 @@ func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) err
 			d.kernel.Outer(d.spaces[worker], result, cols, 0, rows, from, to, depth, left, right.Data, cols)
 		})
 	default:
-		d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
-			d.kernel.Multiply(d.spaces[worker], result, cols, i0, i1, j0, j1, depth, left, right, false)
-		})
+		d.multiply(result, rows, cols, depth, left, right, nil, false)
 	}
 	return nil
+}
+
+// multiply computes c = a b, a bias and ReLU after it. Where the kernel multiplies by parts and one element of a or b has none, all
+// of it is done again by multiply-adds: so each element has the same bits however many workers there are.
+func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided, bias []float32, relu bool) {
+	if d.kernel.Splits(rows, cols, depth) {
+		var odd atomic.Bool
+		part := func(worker, i0, i1, j0, j1 int) {
+			ws := d.spaces[worker]
+			if !d.kernel.MultiplySplit(ws, c, cols, i0, i1, j0, j1, depth, a, b) {
+				odd.Store(true)
+			}
+			d.kernel.Finish(ws, c, cols, i0, i1, j0, j1, bias, relu)
+		}
+		if rows > cols {
+			d.panels(rows, cols*depth, gemm.Side, func(worker, from, to int) { part(worker, from, to, 0, cols) })
+		} else {
+			d.panels(cols, rows*depth, gemm.Side, func(worker, from, to int) { part(worker, 0, rows, from, to) })
+		}
+		if !odd.Load() {
+			return
+		}
+	}
+	d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
+		ws := d.spaces[worker]
+		d.kernel.Multiply(ws, c, cols, i0, i1, j0, j1, depth, a, b, false)
+		d.kernel.Finish(ws, c, cols, i0, i1, j0, j1, bias, relu)
+	})
 }
 
 // panels divides n rows or columns among the workers in multiples of step; each is cost multiply-adds, of which a vector does

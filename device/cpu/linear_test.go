@@ -129,3 +129,59 @@ func offBy(got, want []float64) float64 {
 	}
 	return math.Sqrt(difference / size)
 }
+
+// An infinity, or a number without a half as large above it, changes what depends on it and not one bit of the rest, and that with any threads.
+func TestProductsOfWhatIsNotFinite(t *testing.T) {
+	const n = 100
+	eachKernel(t, func(t *testing.T) {
+		for _, odd := range []float32{float32(math.Inf(1)), math.MaxFloat32} {
+			var first []float32
+			for _, threads := range []int{1, 2, 3} {
+				d, err := cpu.New(threads)
+				require.NoError(t, err)
+				src := philox.NewSource(philox.Stream{Seed: 31})
+				draw := func() []float32 {
+					x := make([]float32, n*n)
+					for i := range x {
+						x[i] = float32(src.Intn(9) - 4)
+					}
+					return x
+				}
+				x, w := draw(), draw()
+				x[7*n+3], w[5*n+3] = odd, 0
+				y := product(t, d, x, w, n)
+				require.NoError(t, d.Close())
+				if first == nil {
+					first = y
+				}
+				for at, v := range y {
+					require.Equal(t, math.Float32bits(first[at]), math.Float32bits(v), "%d threads: element %d", threads, at)
+					i, j := at/n, at%n
+					want := 0.0
+					for k := range n {
+						want += float64(x[i*n+k]) * float64(w[j*n+k])
+					}
+					// Small integers are added exactly; row 7 has the odd one.
+					if same := float32(want) == v || math.IsNaN(want) && math.IsNaN(float64(v)); !same {
+						t.Fatalf("%v, %d threads: element (%d, %d) is %v, not %v", odd, threads, i, j, v, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// product is x w^T, all n x n.
+func product(t *testing.T, d device.Device, x, w []float32, n int) []float32 {
+	var tensors [3]*device.Tensor
+	for i, data := range [][]float32{x, w, make([]float32, n*n)} {
+		var err error
+		tensors[i], err = device.FromSlice(d, tensor.Shape{n, n}, data)
+		require.NoError(t, err)
+		defer tensors[i].Release()
+	}
+	require.NoError(t, d.Linear(tensors[2], tensors[0], tensors[1], nil))
+	y := make([]float32, n*n)
+	require.NoError(t, d.Download(y, tensors[2]))
+	return y
+}

@@ -8,6 +8,9 @@ import (
 func init() {
 	kernels[isa.AVX512] = &Kernel{Set: isa.AVX512, Run: 7, Blocks: 2, product: productAVX512, sum: sumAVX512, gather: gatherAVX512}
 	kernels[isa.AVX2] = &Kernel{Set: isa.AVX2, Run: 3, Blocks: 1, product: productAVX2, sum: sumAVX2, gather: gatherAVX2}
+	amx := *kernels[isa.AVX512] // AMX multiplies matrices alone
+	amx.Set = isa.AMX
+	kernels[isa.AMX] = &amx
 }
 
 // The assembly by blocks and length of run.

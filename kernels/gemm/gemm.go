@@ -54,6 +54,7 @@ type Kernel struct {
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
 	// tiles compute whole tiles, or the first rows and columns of them, in rising order of columns, then rows; the last is whole.
 	tiles []tiles
+	split *split // nil where there is none
 	skinny
 }
 
@@ -103,11 +104,13 @@ type Workspace struct {
 	x            []float32 // its copy of rows
 	zeros        []float32 // for no bias
 	call                   // what assembly is called with
+
+	partsA, partsB, square []float32 // of MultiplySplit
 }
 
 // NewWorkspace makes the memory for one goroutine at a time; room provides it, of any contents.
 func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
-	return &Workspace{
+	ws := &Workspace{
 		a: room(k.MR * blockDepth),
 		b: room(roundUp(blockCols, k.NR) * blockDepth),
 		c: room(k.MR * k.NR),
@@ -115,6 +118,11 @@ func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 		sums:   room(dotRows * k.outputs[0] * k.lanes),
 		totals: room(dotRows * k.outputs[0]),
 	}
+	if k.split != nil {
+		const steps = splitDepth / Side
+		ws.partsA, ws.partsB, ws.square = room(steps*stepFloats), room(splitCols/Side*steps*stepFloats), room(Side*Side)
+	}
+	return ws
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
@@ -145,7 +153,7 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 			clear(c[i*ldc+j0 : i*ldc+j1])
 		}
 	}
-	cols, part := blockCols/k.NR*k.NR, depthPart(depth)
+	cols, part := blockCols/k.NR*k.NR, evenly(depth, blockDepth, 16)
 	for j := j0; j < j1; j += cols {
 		width := min(cols, j1-j)
 		for at := 0; at < depth; at += part {
@@ -155,9 +163,9 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 			for i := i0; i < i1; i += k.MR {
 				high := min(k.MR, i1-i)
 				k.pack(a, ws.a[:k.MR*nk], i, high, at, nk, k.MR)
-				next := k.after(a, i+k.MR, i1, at, nk)
+				next := afterRows(a, i+k.MR, i1, at, nk, k.MR)
 				if i+k.MR >= i1 && at+part < depth {
-					next = k.after(a, i0, i1, at+part, min(part, depth-at-part))
+					next = afterRows(a, i0, i1, at+part, min(part, depth-at-part), k.MR)
 				}
 				k.row(ws, right, c[i*ldc+j:], ldc, high, width, nk, accumulate || at > 0, next)
 			}
@@ -181,27 +189,27 @@ type lying struct {
 	cols int
 }
 
-// after is the panel of A from row i and a depth on, if there are enough rows for a whole one.
-func (k *Kernel) after(a Operand, i, i1, at, depth int) soon {
+// afterRows is the panel of so many rows of A from row i and a depth on, if they are all there.
+func afterRows(a Operand, i, i1, at, depth, rows int) soon {
 	s, strided := a.(Strided)
 	switch {
-	case !strided || i+k.MR > i1:
+	case !strided || i+rows > i1:
 	case s.Depth == 1: // a row's elements lie side by side, 16 in a line
 		return soon{s.Data[i*s.Row+at:], s.Row, 16, (depth + 15) / 16}
 	case s.Row == 1: // the rows' elements do; the first of them are in lines that the panel before them needed
-		return soon{s.Data[i+k.MR-1+at*s.Depth:], s.Depth, k.MR * s.Depth, (depth + k.MR - 1) / k.MR}
+		return soon{s.Data[i+rows-1+at*s.Depth:], s.Depth, rows * s.Depth, (depth + rows - 1) / rows}
 	}
 	return soon{}
 }
 
-// depthPart is how many products are added at a time: in parts about as deep as each other, for the last may not be so
+// evenly is how many products are added at a time, at most so many: in parts about as deep as each other, for the last may not be so
 // shallow that C is updated for nearly nothing.
-func depthPart(depth int) int {
-	parts := (depth + blockDepth - 1) / blockDepth
+func evenly(depth, most, step int) int {
+	parts := (depth + most - 1) / most
 	if parts <= 1 {
-		return blockDepth
+		return most
 	}
-	return roundUp((depth+parts-1)/parts, 16)
+	return roundUp((depth+parts-1)/parts, step)
 }
 
 // packBlock packs width columns of B, a panel of them behind the other. Where the elements of a row lie side by side it goes

@@ -14,6 +14,7 @@ type call struct {
 	outer  amd64.Outer
 	finish amd64.Finish
 	tile   amd64.Tile
+	parts  amd64.Parts
 }
 
 func bytes[T any](p *T) *byte { return (*byte)(unsafe.Pointer(p)) }

@@ -9,6 +9,9 @@ func init() {
 		present = append([]Set{AVX2}, present...)
 		if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
 			present = append([]Set{AVX512}, present...)
+			if x.HasAMXTile && x.HasAMXBF16 && tilesAllowed() {
+				present = append([]Set{AMX}, present...)
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ var families = map[string]func(){
 	"linear":   linearKernels,
 	"norm":     normKernels,
 	"pool":     poolKernels,
+	"parts":    partsKernels,
 	"pause":    pause,
 	"tile":     tiles,
 	"winograd": winogradKernels,

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Products of float32s by the tiles of AMX, which multiply bfloat16s and add float32s.
+//
+// A float32 x is the sum of three bfloat16s: x0, x rounded to 8 bits to even; x1, the rest rounded so; and x2, what is left, which
+// has 8 bits at most. Of the nine products of the parts of x and y the three smallest, x1 y2, x2 y1 and x2 y2, are less than 2^-26
+// of x y each, a quarter of what rounding to a float32 may change; the others are added, the largest last. (Henry, Tang, Heinecke:
+// "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations", 2019.)
+//
+// A tile has 16 rows of 64 bytes: of A, 16 rows with 32 elements each; of B, 16 pairs of rows with 16 columns, pair by pair; of C,
+// 16 rows with 16 float32s. Parts: two tiles of A and two of B at a time give four of C; the eight tiles are all there are.
+// 24 products of 16 cycles hide 14 loads of 8.
+//
+// SplitRows writes the parts of rows of A, SplitLines those of 32 rows of 32 columns of B: the rounding is made of integer additions.
+func partsKernels() {
+	splitRows()
+	splitLines()
+	partsTile()
+}
+
+// splitter rounds vectors to their parts, and remembers whether one could not be: bfloat16 has no room for it, or it is no number.
+type splitter struct {
+	one, half, high, most, sign reg.VecVirtual
+	bad                         reg.OpmaskVirtual
+}
+
+func newSplitter() *splitter {
+	s := &splitter{bad: K()}
+	for _, c := range []struct {
+		r    *reg.VecVirtual
+		bits uint32
+	}{{&s.one, 1}, {&s.half, 0x7fff}, {&s.high, 0xffff0000}, {&s.most, 0x7f7f7fff}, {&s.sign, 0x7fffffff}} {
+		*c.r = ZMM()
+		bits := GP32()
+		MOVL(U32(c.bits), bits)
+		VPBROADCASTD(bits, *c.r)
+	}
+	KXORW(s.bad, s.bad, s.bad)
+	return s
+}
+
+// round returns x rounded to the upper half of its bits, to even, in them.
+func (s *splitter) round(x reg.VecVirtual) reg.VecVirtual {
+	y := ZMM()
+	VPSRLD(Imm(16), x, y)
+	VPANDD(s.one, y, y)
+	VPADDD(s.half, y, y)
+	VPADDD(x, y, y)
+	VPANDD(s.high, y, y)
+	return y
+}
+
+// split returns the three parts of x, each in the upper half of its bits.
+func (s *splitter) split(x reg.VecVirtual) [3]reg.VecVirtual {
+	size, k := ZMM(), K()
+	VPANDD(s.sign, x, size)
+	VPCMPUD(Imm(6), s.most, size, k) // greater
+	KORW(k, s.bad, s.bad)
+	x0, rest, last := s.round(x), ZMM(), ZMM()
+	VSUBPS(x0, x, rest)
+	x1 := s.round(rest)
+	VSUBPS(x1, rest, last)
+	return [3]reg.VecVirtual{x0, x1, last}
+}
+
+// finish returns whether all could be split.
+func (s *splitter) finish() {
+	bits := GP32()
+	KMOVW(s.bad, bits)
+	Store(bits, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// The parts of a step of 32 products lie together: three parts of two tiles.
+const (
+	tileBytes = 1024
+	partBytes = 2 * tileBytes
+	stepBytes = 3 * partBytes
+)
+
+func splitRows() {
+	TEXT("SplitRowsAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int) uint32")
+	Doc("SplitRowsAVX512 writes the parts of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i",
+		"at dst[s*6144+p*2048+i*64]. At least one row and step. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	rows := Load(Param("rows"), GP64())
+	SHLQ(Imm(2), stride)
+	s := newSplitter()
+	odd := ZMM() // the odd words of two vectors
+	table := GLOBL("oddwords", attr.RODATA|attr.NOPTR)
+	for i := range 32 {
+		DATA(2*i, U16(2*i+1))
+	}
+	VMOVUPS(table, odd)
+	Label("rowSplitRows")
+	steps, from, to := Load(Param("steps"), GP64()), GP64(), GP64()
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	Label("loopSplitRows")
+	x, y := ZMM(), ZMM()
+	VMOVUPS(Mem{Base: from}, x)
+	VMOVUPS(Mem{Base: from, Disp: 64}, y)
+	left, right := s.split(x), s.split(y)
+	for p := range left {
+		VPERMT2W(right[p], odd, left[p])
+		VMOVUPS(left[p], Mem{Base: to, Disp: p * partBytes})
+	}
+	ADDQ(Imm(128), from)
+	ADDQ(U32(stepBytes), to)
+	DECQ(steps)
+	JNE(LabelRef("loopSplitRows"))
+	ADDQ(stride, src)
+	ADDQ(Imm(64), dst)
+	DECQ(rows)
+	JNE(LabelRef("rowSplitRows"))
+	s.finish()
+}
+
+func splitLines() {
+	TEXT("SplitLinesAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride int) uint32")
+	Doc("SplitLinesAVX512 writes the parts of 32 lines of 32 columns, stride elements apart, as tiles of B: pair m of columns 16g to 16g+15 of part p",
+		"at dst[p*2048+g*1024+m*64]. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	SHLQ(Imm(2), stride)
+	s := newSplitter()
+	pairs := GP64()
+	MOVQ(U32(16), pairs)
+	Label("loopSplitLines")
+	for g := range 2 {
+		x, y := ZMM(), ZMM()
+		VMOVUPS(Mem{Base: src, Disp: 64 * g}, x)
+		VMOVUPS(Mem{Base: src, Index: stride, Scale: 1, Disp: 64 * g}, y)
+		first, second := s.split(x), s.split(y)
+		for p := range first {
+			VPSRLD(Imm(16), first[p], first[p])
+			VPORD(second[p], first[p], first[p])
+			VMOVUPS(first[p], Mem{Base: dst, Disp: p*partBytes + g*tileBytes})
+		}
+	}
+	LEAQ(Mem{Base: src, Index: stride, Scale: 2}, src)
+	ADDQ(Imm(64), dst)
+	DECQ(pairs)
+	JNE(LabelRef("loopSplitLines"))
+	s.finish()
+}
+
+// Go's assembler has no words for AMX: its instructions are written as bytes, with the registers that these say.
+const (
+	rax = iota
+	rcx
+	rdx
+	rbx
+	_
+	_
+	rsi
+	rdi
+)
+
+var general = map[int]reg.Register{rax: reg.RAX, rcx: reg.RCX, rdx: reg.RDX, rbx: reg.RBX, rsi: reg.RSI, rdi: reg.RDI}
+
+func code(bytes []byte, inputs ...reg.Register) {
+	for _, b := range bytes {
+		i := &ir.Instruction{Opcode: "BYTE", Operands: []Op{Imm(uint64(b))}}
+		for _, r := range inputs {
+			i.Inputs = append(i.Inputs, r)
+		}
+		Instruction(i)
+	}
+}
+
+// vex is the start of an instruction of AMX with low registers: pp says which one, v is a third operand.
+func vex(pp, v int, opcode byte) []byte {
+	return []byte{0xc4, 0xe2, byte(^v&15<<3 | pp), opcode}
+}
+
+// tileMemory is TILELOADD (pp 3) or TILESTORED (2) of a tile whose rows are step bytes apart.
+func tileMemory(pp, tile, base, step, disp int) {
+	bytes := append(vex(pp, 0, 0x4b), byte(0x80|tile<<3|4), byte(step<<3|base))
+	for i := range 4 {
+		bytes = append(bytes, byte(disp>>(8*i)))
+	}
+	code(bytes, general[base], general[step])
+}
+
+func partsTile() {
+	TEXT("PartsAMX", attr.NOSPLIT, "func(p *byte)")
+	Doc("PartsAMX computes tiles of 32 rows and columns.")
+	Pragma("noescape")
+	Load(Param("p"), reg.RDI)
+	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 8 * i} } // of Parts, in its order
+	code(append(vex(0, 0, 0x49), rdi), reg.RDI)                         // LDTILECFG (RDI): Parts begins with it
+	const fields = 8                                                    // the configuration takes 64 bytes
+	MOVQ(field(fields+4), reg.RAX)                                      // C
+	MOVQ(field(fields+3), reg.RSI)                                      // B
+	MOVQ(field(fields+5), reg.RCX)                                      // CRow
+	MOVQ(field(fields+1), reg.R8)                                       // Tiles
+	MOVQ(field(fields+7), reg.R11)                                      // Soon
+	MOVQ(field(fields+8), reg.R12)                                      // SoonRow
+	MOVQ(U32(64), reg.RDX)
+	Label("nextPartsAMX")
+	MOVQ(reg.RCX, reg.RBX)
+	SHLQ(Imm(4), reg.RBX)
+	ADDQ(reg.RAX, reg.RBX)
+	CMPQ(field(fields+6), Imm(0))
+	JE(LabelRef("zeroPartsAMX"))
+	for i, base := range []int{rax, rbx} {
+		for j := range 2 {
+			tileMemory(3, 2*i+j, base, rcx, 64*j)
+		}
+	}
+	JMP(LabelRef("startPartsAMX"))
+	Label("zeroPartsAMX")
+	for tile := range 4 { // TILEZERO
+		code(append(vex(3, 0, 0x49), byte(0xc0|tile<<3)))
+	}
+	Label("startPartsAMX")
+	// The next tile of C is asked for, and something for the caller.
+	MOVQ(reg.RAX, reg.RBX)
+	for range 32 {
+		PREFETCHT0(Mem{Base: reg.RBX, Disp: 128})
+		PREFETCHT0(Mem{Base: reg.RBX, Disp: 192})
+		PREFETCHT1(Mem{Base: reg.R11})
+		ADDQ(reg.RCX, reg.RBX)
+		ADDQ(reg.R12, reg.R11)
+	}
+	ADDQ(field(fields+9), reg.R11)
+	MOVQ(field(fields+2), reg.R9) // A
+	MOVQ(field(fields), reg.R10)  // Depth
+	Label("loopPartsAMX")
+	MOVQ(reg.R9, reg.RBX) // C's lower half is found again when it is stored
+	// Pairs of parts of A and B, so that each product needs one new part at most; the largest comes last.
+	at := [2]int{-1, -1}
+	for _, pair := range [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}} {
+		for side, part := range pair {
+			if at[side] == part {
+				continue
+			}
+			at[side] = part
+			for tile := range 2 {
+				tileMemory(3, 4+2*side+tile, []int{rbx, rsi}[side], rdx, part*partBytes+tile*tileBytes)
+			}
+		}
+		for i := range 2 {
+			for j := range 2 { // TDPBF16PS
+				code(append(vex(2, 6+j, 0x5c), byte(0xc0|(2*i+j)<<3|(4+i))))
+			}
+		}
+	}
+	ADDQ(U32(stepBytes), reg.R9)
+	ADDQ(U32(stepBytes), reg.RSI)
+	DECQ(reg.R10)
+	JNE(LabelRef("loopPartsAMX"))
+	MOVQ(reg.RCX, reg.RBX)
+	SHLQ(Imm(4), reg.RBX)
+	ADDQ(reg.RAX, reg.RBX)
+	for i, base := range []int{rax, rbx} {
+		for j := range 2 {
+			tileMemory(2, 2*i+j, base, rcx, 64*j)
+		}
+	}
+	ADDQ(U32(128), reg.RAX)
+	DECQ(reg.R8)
+	JNE(LabelRef("nextPartsAMX"))
+	code(append(vex(0, 0, 0x49), 0xc0)) // TILERELEASE
+	VZEROUPPER()
+	RET()
+}

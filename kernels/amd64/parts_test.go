@@ -1,0 +1,124 @@
+//go:build linux && amd64
+
+package amd64_test
+
+import (
+	"math"
+	"runtime/debug"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"fovea/device/philox"
+	"fovea/kernels/amd64"
+	"fovea/kernels/isa"
+)
+
+// needsTiles skips a test where there is no AMX; isa has asked the system for its registers.
+func needsTiles(t *testing.T) {
+	if !slices.Contains(isa.Available(), isa.AMX) {
+		t.Skip("this machine has no AMX")
+	}
+}
+
+func drawn(t *testing.T, n int, atEnd bool) []float32 {
+	src, x := philox.NewSource(philox.Stream{Seed: uint64(n)}), fenced(t, n, atEnd)
+	for i := range x {
+		x[i] = float32(src.Normal(0, 1)) * float32(math.Exp2(float64(src.Intn(40)-20)))
+	}
+	return x
+}
+
+// part is a bfloat16 among those at dst.
+func part(dst []float32, byteAt int) float32 {
+	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), byteAt)
+	return math.Float32frombits(uint32(*(*uint16)(at)) << 16)
+}
+
+// requireParts checks that the parts of x, so many bytes apart, are those that rounding gives, and so nothing of x is lost.
+func requireParts(t *testing.T, x float32, dst []float32, at, apart int) {
+	sum := float64(part(dst, at)) + float64(part(dst, at+apart)) + float64(part(dst, at+2*apart))
+	require.Equal(t, float64(x), sum, "at byte %d", at)
+	require.LessOrEqual(t, math.Abs(float64(x-part(dst, at))), math.Abs(float64(x))/256, "at byte %d", at)
+}
+
+func TestSplitRows(t *testing.T) {
+	needsTiles(t)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for _, atEnd := range []bool{true, false} {
+		for _, steps := range []int{1, 2, 6} {
+			for _, rows := range []int{1, 7, 16} {
+				stride := 32*steps + rows%3
+				src, dst := drawn(t, (rows-1)*stride+32*steps, atEnd), fenced(t, ((steps-1)*6144+2*2048+64*rows)/4, atEnd)
+				require.NotPanics(t, func() {
+					require.Zero(t, amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&dst[0])), &src[0], stride, rows, steps))
+				})
+				for i := range rows {
+					for k := range 32 * steps {
+						requireParts(t, src[i*stride+k], dst, k/32*6144+i*64+k%32*2, 2048)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestSplitLines(t *testing.T) {
+	needsTiles(t)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for _, atEnd := range []bool{true, false} {
+		for _, stride := range []int{32, 37} {
+			src, dst := drawn(t, 31*stride+32, atEnd), fenced(t, 6144/4, atEnd)
+			require.NotPanics(t, func() {
+				require.Zero(t, amd64.SplitLinesAVX512((*byte)(unsafe.Pointer(&dst[0])), &src[0], stride))
+			})
+			for k := range 32 {
+				for j := range 32 {
+					requireParts(t, src[k*stride+j], dst, j/16*1024+k/2*64+j%16*4+k%2*2, 2048)
+				}
+			}
+		}
+	}
+}
+
+func TestPartsStayInside(t *testing.T) {
+	needsTiles(t)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for _, atEnd := range []bool{true, false} {
+		for _, size := range [][2]int{{1, 1}, {1, 3}, {3, 2}, {6, 1}} {
+			for _, spare := range []int{0, 5} {
+				for accumulate := range 2 {
+					steps, count := size[0], size[1]
+					ldc := 32*count + spare
+					left, right := drawn(t, 32*32*steps, atEnd), drawn(t, 32*32*steps*count, atEnd) // rows, and panels of lines
+					a, b, c := fenced(t, steps*6144/4, atEnd), fenced(t, count*steps*6144/4, atEnd), drawn(t, 31*ldc+32*count, atEnd)
+					for i := 0; i < 32; i += 16 {
+						amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&a[i/16*256])), &left[i*32*steps], 32*steps, 16, steps)
+					}
+					for s := range steps * count {
+						amd64.SplitLinesAVX512((*byte)(unsafe.Pointer(&b[s*6144/4])), &right[s*32*32], 32)
+					}
+					before := slices.Clone(c)
+					p := amd64.Parts{Config: amd64.TilesOf16, Depth: steps, Tiles: count, A: (*byte)(unsafe.Pointer(&a[0])), B: (*byte)(unsafe.Pointer(&b[0])), C: &c[0],
+						CRow: 4 * ldc, Accumulate: accumulate, Soon: &c[0], SoonRow: 1 << 20, SoonNext: 1 << 30} // to ask for what is not there is no fault
+					require.NotPanics(t, func() { amd64.PartsAMX((*byte)(unsafe.Pointer(&p))) })
+					for at, got := range c {
+						i, j := at/ldc, at%ldc
+						if j >= 32*count {
+							require.Equal(t, before[at], got, "element (%d, %d) is beside the tiles", i, j)
+							continue
+						}
+						want, size := float64(accumulate)*float64(before[at]), math.Abs(float64(before[at]))
+						for k := range 32 * steps {
+							term := float64(left[i*32*steps+k]) * float64(right[j/32*32*32*steps+k*32+j%32])
+							want, size = want+term, size+math.Abs(term)
+						}
+						require.InDelta(t, want, float64(got), size*float64(32*steps)/(1<<24), "%d steps, %d tiles, ldc %d, accumulate %d, element (%d, %d)", steps, count, ldc, accumulate, i, j)
+					}
+				}
+			}
+		}
+	}
+}

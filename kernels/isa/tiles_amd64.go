@@ -1,0 +1,5 @@
+//go:build !linux
+
+package isa
+
+func tilesAllowed() bool { return false }
