@@ -45,7 +45,7 @@ func (s Strided) Pack(dst []float32, row, n, depth, nk, width int) {
 
 // Kernel computes one tile of C from packed panels.
 type Kernel struct {
-	Name   string // of the instruction set: "avx512", "avx2", "generic"
+	Name   string // of the instruction set: "amx", "avx512", "avx2", "generic"
 	MR, NR int    // rows and columns of a tile
 	few    int    // rows of A at most for which B is used where it lies, if it can be
 	// transpose and lines are what pack a Strided faster than Go can: dst[k*width+i] = src[i*stride+k] and src[k*stride+i] for
