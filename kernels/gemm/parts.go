@@ -59,13 +59,12 @@ func (k *Kernel) splitA(ws *Workspace, dst []float32, a Strided, row, n, depth, 
 	if a.Depth == 1 {
 		whole = nk / Side
 	}
-	for i := 0; i < n; i += 16 {
-		if whole > 0 {
-			fine = k.split.rows(dst[i/16*tileFloats:], a.Data[(row+i)*a.Row+depth:], a.Row, min(16, n-i), whole) && fine
-		}
+	for i := 0; whole > 0 && i < n; i += 16 {
+		fine = k.split.rows(dst[i/16*tileFloats:], a.Data[(row+i)*a.Row+depth:], a.Row, min(16, n-i), whole) && fine
 	}
+	turned := Strided{a.Data, a.Depth, a.Row} // packed, it is A row by row
 	for step := whole; step < steps; step++ {
-		k.fill(ws.square, a, row, n, depth+step*Side, min(Side, nk-step*Side), false)
+		k.pack(turned, ws.square, depth+step*Side, min(Side, nk-step*Side), row, n, Side)
 		for i := 0; i < n; i += 16 {
 			fine = k.split.rows(dst[step*stepFloats+i/16*tileFloats:], ws.square[i*Side:], Side, min(16, n-i), 1) && fine
 		}
@@ -78,33 +77,9 @@ func (k *Kernel) splitB(ws *Workspace, dst []float32, b Strided, col, n, depth, 
 	if b.Row == 1 && n == Side && nk == Side {
 		return k.split.lines(dst, b.Data[col+depth*b.Depth:], b.Depth)
 	}
-	k.fill(ws.square, b, col, n, depth, nk, true)
+	k.pack(b, ws.square, col, n, depth, nk, Side)
+	clear(ws.square[nk*Side:])
 	return k.split.lines(dst, ws.square, Side)
-}
-
-// fill copies n rows of nk elements to a square, whose rest becomes 0: by rows, or across.
-func (k *Kernel) fill(dst []float32, s Strided, row, n, depth, nk int, across bool) {
-	from, to := s.Depth, Side // neighbours of a line in s, and from line to line in dst
-	if n == Side && nk == Side {
-		switch {
-		case across && s.Depth == 1:
-			k.transpose(dst, Side, s.Data[row*s.Row+depth:], s.Row, Side)
-			return
-		case !across && s.Row == 1:
-			k.transpose(dst, Side, s.Data[row+depth*s.Depth:], s.Depth, Side)
-			return
-		}
-	}
-	clear(dst)
-	step := 1
-	if across {
-		step, to = to, step
-	}
-	for i := range n {
-		for kk := range nk {
-			dst[i*to+kk*step] = s.Data[(row+i)*s.Row+(depth+kk)*from]
-		}
-	}
 }
 
 // rowOfParts multiplies a panel of A with those of B.

@@ -212,10 +212,13 @@ func partsTile() {
 	MOVQ(field(fields+7), reg.R11)                                      // Soon
 	MOVQ(field(fields+8), reg.R12)                                      // SoonRow
 	MOVQ(U32(64), reg.RDX)
+	lowerHalf := func() { // of C: RBX
+		MOVQ(reg.RCX, reg.RBX)
+		SHLQ(Imm(4), reg.RBX)
+		ADDQ(reg.RAX, reg.RBX)
+	}
 	Label("nextPartsAMX")
-	MOVQ(reg.RCX, reg.RBX)
-	SHLQ(Imm(4), reg.RBX)
-	ADDQ(reg.RAX, reg.RBX)
+	lowerHalf()
 	CMPQ(field(fields+6), Imm(0))
 	JE(LabelRef("zeroPartsAMX"))
 	for i, base := range []int{rax, rbx} {
@@ -265,9 +268,7 @@ func partsTile() {
 	ADDQ(U32(stepBytes), reg.RSI)
 	DECQ(reg.R10)
 	JNE(LabelRef("loopPartsAMX"))
-	MOVQ(reg.RCX, reg.RBX)
-	SHLQ(Imm(4), reg.RBX)
-	ADDQ(reg.RAX, reg.RBX)
+	lowerHalf()
 	for i, base := range []int{rax, rbx} {
 		for j := range 2 {
 			tileMemory(2, 2*i+j, base, rcx, 64*j)
