@@ -11,7 +11,7 @@
 # -12 means CUDA 12.9 instead of 13.0: headers and libraries only, to check that the bindings compile against it.
 #
 # A toolkit of the same major version in CUDA_HOME is used instead. FOVEA_CUDA_DIR (FOVEA_CUDA12_DIR) moves the folder,
-# FOVEA_CUDA_WHEELS names a folder of wheels that were fetched before.
+# FOVEA_CUDA_WHEELS names a folder of wheels that were fetched before; what is not there is fetched, and kept there if that may be.
 set -eu
 
 say() { echo "cuda toolkit: $*"; }
@@ -93,7 +93,7 @@ parts=$(for part in $have $wanted; do echo "$part"; done | sort -u | paste -sd '
 
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.tmp.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "${FOVEA_CUDA_WHEELS:-$work}"/.*."$$"' EXIT
 trap 'exit 130' INT TERM
 
 # fetch FILE SHA256 PLACE leaves the wheel at $work/wheels/FILE.
@@ -111,6 +111,10 @@ fetch() {
 	fi
 	found=$(sha256sum "$work/wheels/$1" | cut -d' ' -f1)
 	[ "$found" = "$2" ] || fail "$1 has SHA-256 $found, expected $2"
+	if [ -w "${FOVEA_CUDA_WHEELS:-}" ] && [ ! -e "$FOVEA_CUDA_WHEELS/$1" ]; then
+		cp "$work/wheels/$1" "$FOVEA_CUDA_WHEELS/.$1.$$"
+		mv "$FOVEA_CUDA_WHEELS/.$1.$$" "$FOVEA_CUDA_WHEELS/$1"
+	fi
 }
 
 mkdir -p "$work/wheels" "$work/tree/include" "$work/tree/lib" "$work/tree/exports"
