@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,13 +15,13 @@ type algorithm string
 const (
 	direct   algorithm = "direct"
 	winograd algorithm = "winograd"
+	byParts  algorithm = "parts"
 )
 
-// chosen is an algorithm that was measured to be fastest, and by how much.
+// chosen is an algorithm that was measured to be fastest, and how long each took.
 type chosen struct {
-	Algorithm algorithm `json:"algorithm"`
-	Direct    float64   `json:"direct_ms"`
-	Winograd  float64   `json:"winograd_ms"`
+	Algorithm    algorithm             `json:"algorithm"`
+	Milliseconds map[algorithm]float64 `json:"milliseconds"`
 }
 
 // hasWinograd says that a convolution has Winograd's form: windows of 3x3 that move by one pixel.
@@ -28,6 +29,25 @@ func (g *geometry) hasWinograd() bool {
 	p := g.Padding
 	return g.rows == 3 && g.cols == 3 && g.Stride == [2]int{1, 1} && g.Dilation == [2]int{1, 1} && g.Groups == 1 && g.channels >= lanes/2 && g.maps >= lanes/2 &&
 		max(p.Top, p.Bottom, p.Left, p.Right) <= 2
+}
+
+// ways are the algorithms that compute a pass of a convolution.
+func (d *Device) ways(pass string, g *geometry) []algorithm {
+	ways := []algorithm{direct}
+	if g.hasWinograd() {
+		ways = append(ways, winograd)
+	}
+	inputs, outputs, whole := g.channels, g.maps, g.channels%lanes == 0
+	switch pass {
+	case "backward data":
+		inputs, outputs, whole = outputs, inputs, g.maps%lanes == 0
+	case "backward weights":
+		whole = whole && g.maps%lanes == 0
+	}
+	if d.tiles.ByParts() && whole && min(inputs, outputs) >= lanes && outputs > lanes {
+		ways = append(ways, byParts)
+	}
+	return ways
 }
 
 // worthMeasuring is the number of products from which on the choice may matter.
@@ -41,12 +61,16 @@ const measurements = 3
 // so that results do not depend on it. On a device that is to be deterministic, a rule decides.
 func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 	products := float64(g.images*g.places) * float64(g.maps) * float64(g.taps) * float64(g.Groups)
+	ways := d.ways(pass, g)
 	switch {
-	case !g.hasWinograd() || products < worthMeasuring:
+	case slices.Contains(ways, d.always):
+		run(d.always)
+		return
+	case len(ways) == 1 || products < worthMeasuring:
 		run(direct)
 		return
 	case d.exact:
-		run(g.rule())
+		run(g.rule(ways))
 		return
 	}
 	place := passOf{pass, 0, *g}
@@ -54,23 +78,27 @@ func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 		run(known)
 		return
 	}
-	key := fmt.Sprintf("%s %d %dx%dx%d to %dx%dx%d, padding %d %d %d %d", pass, g.images, g.channels, g.height, g.width, g.maps, g.outHeight, g.outWidth,
-		g.Padding.Top, g.Padding.Bottom, g.Padding.Left, g.Padding.Right)
-	if known, found := d.choices.Find(key); found && (known.Algorithm == direct || known.Algorithm == winograd) {
+	key := fmt.Sprintf("%s %d %dx%dx%d to %dx%dx%d, window %dx%d, stride %d %d, dilation %d %d, padding %d %d %d %d, groups %d", pass, g.images, g.channels, g.height, g.width, g.maps,
+		g.outHeight, g.outWidth, g.rows, g.cols, g.Stride[0], g.Stride[1], g.Dilation[0], g.Dilation[1], g.Padding.Top, g.Padding.Bottom, g.Padding.Left, g.Padding.Right, g.Groups)
+	if known, found := d.choices.Find(key); found && slices.Contains(ways, known.Algorithm) {
 		d.decided[place] = known.Algorithm
 		run(known.Algorithm)
 		return
 	}
-	best := chosen{Algorithm: direct}
+	best := chosen{Algorithm: direct, Milliseconds: map[algorithm]float64{}}
 	run(direct) // whatever comes first pays for the caches
 	for range measurements {
-		best.Direct = shorter(best.Direct, func() { run(direct) })
-		best.Winograd = shorter(best.Winograd, func() { run(winograd) })
+		for _, a := range ways {
+			best.Milliseconds[a] = shorter(best.Milliseconds[a], func() { run(a) })
+		}
 	}
-	if best.Winograd < best.Direct {
-		best.Algorithm = winograd
-	} else {
-		run(direct)
+	for _, a := range ways {
+		if best.Milliseconds[a] < best.Milliseconds[best.Algorithm] {
+			best.Algorithm = a
+		}
+	}
+	if best.Algorithm != ways[len(ways)-1] {
+		run(best.Algorithm) // its result, whatever the last one's
 	}
 	d.choices.Keep(key, best)
 	d.decided[place] = best.Algorithm
@@ -94,10 +122,13 @@ func shorter(before float64, work func()) float64 {
 	return before
 }
 
-// rule is what is fastest more often than not.
-func (g *geometry) rule() algorithm {
-	if g.channels >= 4*lanes && g.maps >= 4*lanes && g.outHeight >= 7 && g.outWidth >= 7 {
+// rule is which of the ways is fastest more often than not.
+func (g *geometry) rule(ways []algorithm) algorithm {
+	switch many := 4 * lanes; {
+	case slices.Contains(ways, winograd) && g.channels >= many && g.maps >= many && g.outHeight >= 7 && g.outWidth >= 7:
 		return winograd
+	case slices.Contains(ways, byParts) && g.channels >= many && g.maps >= many && g.images*g.places >= many:
+		return byParts
 	}
 	return direct
 }

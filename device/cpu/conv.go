@@ -62,7 +62,7 @@ func (d *Device) convolve(y, x, w *device.Tensor, e epilogue, s device.ConvSpec)
 				d.convolveTiles(y, x, weights.data, e, s)
 				d.doneWith(weights, kept)
 			} else {
-				d.convolveBlocks(g, y, x, w, e)
+				d.convolveBlocks(g, y, x, w, e, a)
 			}
 		})
 		return nil
@@ -77,7 +77,7 @@ func (g *geometry) rim() rim {
 
 // convolveBlocks is convolve on maps in blocks. The list of the micro-kernel has for each block of input channels every tap
 // of the window.
-func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue) {
+func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue, a algorithm) {
 	from := d.surrounded(x, g.rim())
 	defer d.giveBack(from)
 	read := d.reading(passOf{"forward", 0, *g}, func() reading {
@@ -90,9 +90,7 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 		return tapsOfBlocks(g.channels, places, from.block, g.taps, func(channel, tap int) int { return channel*g.rows*g.cols + tap })
 	})
 	for group := range g.Groups {
-		weights, kept := d.packed(w, e.fold, group*g.maps, g.maps, read.order)
-		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes,
-			taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, relu: e.relu}
+		run := &sweep{x: from.data, xFirst: group * g.channels / lanes * from.block, xImage: from.image, xRow: g.Stride[0] * from.row, xStep: g.Stride[1] * lanes, relu: e.relu}
 		if e.bias != nil {
 			run.bias = wholeBlocks(e.bias[group*g.maps:][:g.maps], g.maps)
 		}
@@ -100,8 +98,7 @@ func (d *Device) convolveBlocks(g *geometry, y, x, w *device.Tensor, e epilogue)
 		if g.pointwise() {
 			run.asOneLine()
 		}
-		d.run(run)
-		d.doneWith(weights, kept)
+		d.runWith(run, w, e.fold, group*g.maps, read, a)
 	}
 }
 
@@ -188,12 +185,9 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 		}
 		return reading{[]*tiles.Taps{tiles.NewTaps(places, nil, size, 0)}, order}
 	})
-	weights, kept := d.packed(w, e.fold, 0, g.maps, read.order)
-	defer d.doneWith(weights, kept)
-	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step,
-		taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}
+	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}
 	g.toOutput(run, y, e.add, 0)
-	d.run(run)
+	d.runWith(run, w, e.fold, 0, read, direct)
 }
 
 // tapsOfPicture lists the taps of a window on a picture with its channels side by side: their places, how many numbers each
@@ -233,7 +227,7 @@ func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) e
 			if a == winograd {
 				d.winogradBackwardData(t[0], t[1], w, s)
 			} else {
-				d.backwardDataBlocks(g, t[0], t[1], w)
+				d.backwardDataBlocks(g, t[0], t[1], w, a)
 			}
 		})
 		return nil
@@ -255,9 +249,10 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 			return nil
 		}
 		d.choose("backward weights", g, func(a algorithm) {
-			if a == winograd {
+			switch {
+			case a == winograd:
 				d.winogradBackwardWeights(dw, t[0], t[1], s)
-			} else {
+			case a != byParts || !d.backwardWeightsParts(g, dw, t[0], t[1]):
 				d.backwardWeightsBlocks(g, dw, t[0], t[1])
 			}
 		})

@@ -48,6 +48,7 @@ type Device struct {
 	reads   map[passOf]reading     // see conv.go
 	orders  []*weightOrder         // of those, each once
 	exact   bool                   // choose by rule, not by measuring
+	always  algorithm              // of tests: where it can be, whatever the size
 }
 
 var _ device.Device = (*Device)(nil)

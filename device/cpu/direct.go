@@ -34,6 +34,18 @@ const (
 	linesInCache   = 1 << 16 // 256 KB
 )
 
+// runWith computes a sweep with weights from channel first on, in the order in which it reads.
+func (d *Device) runWith(s *sweep, w *device.Tensor, f *folding, first int, read reading, a algorithm) {
+	s.taps, s.rowsOfWeights = read.taps, len(read.order.rows)
+	if a == byParts && s.rowsOfWeights > 0 && (s.add == nil || &s.add[0] != &s.y[0]) && d.runParts(s, w, f, first, read) {
+		return
+	}
+	weights, kept := d.packed(w, f, first, s.maps, read.order)
+	defer d.doneWith(weights, kept)
+	s.w = weights.data
+	d.run(s)
+}
+
 // run computes the convolution. Work is cut into chunks of panels, images, strips of lines, panels, in this order: a chunk's
 // weights are read again for every strip and a strip's lines for every panel, both from the cache.
 func (d *Device) run(s *sweep) {

@@ -41,7 +41,7 @@ func reach(all []phase, n int) (before, after int) {
 
 // backwardDataBlocks is ConvBackwardData on maps in blocks: for each phase of the stride the convolution of dy with the taps
 // that reach it, turned by 180 degrees, so that nothing is multiplied by the zeros between strides.
-func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
+func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor, a algorithm) {
 	rows := phases(g.height, g.rows, g.Stride[0], g.Dilation[0], g.Padding.Top)
 	cols := phases(g.width, g.cols, g.Stride[1], g.Dilation[1], g.Padding.Left)
 	var r rim
@@ -64,17 +64,14 @@ func (d *Device) backwardDataBlocks(g *geometry, dx, dy, w *device.Tensor) {
 				return tapsOfBlocks(g.maps, places, from.block, g.rows*g.cols, func(channel, tap int) int { return channel*g.taps + numbers[tap] })
 			})
 			for group := range g.Groups {
-				weights, kept := d.packed(w, nil, group*g.maps, g.channels, read.order)
 				run := &sweep{x: from.data, xFirst: group * g.maps / lanes * from.block, xImage: from.image, xRow: from.row, xStep: lanes,
 					y: out(dx), yFirst: group*g.channels/lanes*plane + (down.first*g.width+across.first)*lanes, yImage: blocksOf(dx.Shape[1]) * plane, yBlock: plane,
 					yRow: g.Stride[0] * g.width * lanes, yStep: g.Stride[1] * lanes,
-					images: g.images, rows: down.count, cols: across.count, pixels: down.count * across.count, maps: g.channels,
-					taps: read.taps, rowsOfWeights: len(read.order.rows), w: weights.data}
+					images: g.images, rows: down.count, cols: across.count, pixels: down.count * across.count, maps: g.channels}
 				if g.pointwise() {
 					run.asOneLine()
 				}
-				d.run(run)
-				d.doneWith(weights, kept)
+				d.runWith(run, w, nil, group*g.maps, read, a)
 			}
 		}
 	}

@@ -5,10 +5,11 @@
 package amd64
 
 // SplitRowsAVX512 writes the parts of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i
-// at dst[s*6144+p*2048+i*64]. At least one row and step. It returns 0, or bits where a number is not finite or as large as almost 2^128.
+// at dst[s*6144+p*2048+i*64]. The 16 elements of half h of step s begin offsets[2*s+h] bytes from their row's first. At least one row and
+// step. It returns 0, or bits where a number is not finite or as large as almost 2^128.
 //
 //go:noescape
-func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int) uint32
+func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int, offsets *int) uint32
 
 // SplitLinesAVX512 writes the parts of 32 lines of 32 columns, stride elements apart, as tiles of B: pair m of columns 16g to 16g+15 of part p
 // at dst[p*2048+g*1024+m*64]. It returns 0, or bits where a number is not finite or as large as almost 2^128.
@@ -16,7 +17,17 @@ func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int) u
 //go:noescape
 func SplitLinesAVX512(dst *byte, src *float32, stride int) uint32
 
+// SplitPlacesAVX512 is SplitLinesAVX512 of lines that begin places[k] bytes from src, and whose columns 16 to 31 are half bytes farther.
+//
+//go:noescape
+func SplitPlacesAVX512(dst *byte, src *float32, places *int, half int) uint32
+
 // PartsAMX computes tiles of 32 rows and columns.
 //
 //go:noescape
 func PartsAMX(p *byte)
+
+// ProductPartsAMX computes tiles of 32 pixels and 32 channels.
+//
+//go:noescape
+func ProductPartsAMX(p *byte)

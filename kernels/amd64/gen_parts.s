@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int) uint32
+// func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int, offsets *int) uint32
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-44
+TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-52
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         stride+16(FP), DX
@@ -27,12 +27,14 @@ TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-44
 
 rowSplitRows:
 	MOVQ steps+32(FP), SI
-	MOVQ CX, DI
+	MOVQ offsets+40(FP), DI
 	MOVQ AX, R8
 
 loopSplitRows:
-	VMOVUPS  (DI), Z6
-	VMOVUPS  64(DI), Z7
+	MOVQ     (DI), R9
+	VMOVUPS  (CX)(R9*1), Z6
+	MOVQ     8(DI), R9
+	VMOVUPS  (CX)(R9*1), Z7
 	VPANDD   Z4, Z6, Z8
 	VPCMPUD  $0x06, Z3, Z8, K2
 	KORW     K2, K1, K1
@@ -69,7 +71,7 @@ loopSplitRows:
 	VMOVUPS  Z9, 2048(R8)
 	VPERMT2W Z7, Z5, Z6
 	VMOVUPS  Z6, 4096(R8)
-	ADDQ     $0x80, DI
+	ADDQ     $0x10, DI
 	ADDQ     $0x00001800, R8
 	DECQ     SI
 	JNE      loopSplitRows
@@ -78,7 +80,7 @@ loopSplitRows:
 	DECQ     BX
 	JNE      rowSplitRows
 	KMOVW    K1, AX
-	MOVL     AX, ret+40(FP)
+	MOVL     AX, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -228,8 +230,123 @@ loopSplitLines:
 	VZEROUPPER
 	RET
 
+// func SplitPlacesAVX512(dst *byte, src *float32, places *int, half int) uint32
+// Requires: AVX, AVX512F
+TEXT ·SplitPlacesAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         places+16(FP), DX
+	MOVQ         half+24(FP), BX
+	ADDQ         CX, BX
+	MOVL         $0x00000001, SI
+	VPBROADCASTD SI, Z0
+	MOVL         $0x00007fff, SI
+	VPBROADCASTD SI, Z1
+	MOVL         $0xffff0000, SI
+	VPBROADCASTD SI, Z2
+	MOVL         $0x7f7f7fff, SI
+	VPBROADCASTD SI, Z3
+	MOVL         $0x7fffffff, SI
+	VPBROADCASTD SI, Z4
+	KXORW        K1, K1, K1
+	MOVQ         $0x00000010, SI
+
+loopSplitPlaces:
+	MOVQ    (DX), DI
+	MOVQ    8(DX), R8
+	VMOVUPS (CX)(DI*1), Z5
+	VMOVUPS (CX)(R8*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VSUBPS  Z7, Z5, Z5
+	VPSRLD  $0x10, Z5, Z8
+	VPANDD  Z0, Z8, Z8
+	VPADDD  Z1, Z8, Z8
+	VPADDD  Z5, Z8, Z8
+	VPANDD  Z2, Z8, Z8
+	VSUBPS  Z8, Z5, Z5
+	VPANDD  Z4, Z6, Z9
+	VPCMPUD $0x06, Z3, Z9, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z9
+	VPANDD  Z0, Z9, Z9
+	VPADDD  Z1, Z9, Z9
+	VPADDD  Z6, Z9, Z9
+	VPANDD  Z2, Z9, Z9
+	VSUBPS  Z9, Z6, Z6
+	VPSRLD  $0x10, Z6, Z10
+	VPANDD  Z0, Z10, Z10
+	VPADDD  Z1, Z10, Z10
+	VPADDD  Z6, Z10, Z10
+	VPANDD  Z2, Z10, Z10
+	VSUBPS  Z10, Z6, Z6
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z9, Z7, Z7
+	VMOVUPS Z7, (AX)
+	VPSRLD  $0x10, Z8, Z8
+	VPORD   Z10, Z8, Z8
+	VMOVUPS Z8, 2048(AX)
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z6, Z5, Z5
+	VMOVUPS Z5, 4096(AX)
+	VMOVUPS (BX)(DI*1), Z5
+	VMOVUPS (BX)(R8*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VSUBPS  Z7, Z5, Z5
+	VPSRLD  $0x10, Z5, Z8
+	VPANDD  Z0, Z8, Z8
+	VPADDD  Z1, Z8, Z8
+	VPADDD  Z5, Z8, Z8
+	VPANDD  Z2, Z8, Z8
+	VSUBPS  Z8, Z5, Z5
+	VPANDD  Z4, Z6, Z9
+	VPCMPUD $0x06, Z3, Z9, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z9
+	VPANDD  Z0, Z9, Z9
+	VPADDD  Z1, Z9, Z9
+	VPADDD  Z6, Z9, Z9
+	VPANDD  Z2, Z9, Z9
+	VSUBPS  Z9, Z6, Z6
+	VPSRLD  $0x10, Z6, Z10
+	VPANDD  Z0, Z10, Z10
+	VPADDD  Z1, Z10, Z10
+	VPADDD  Z6, Z10, Z10
+	VPANDD  Z2, Z10, Z10
+	VSUBPS  Z10, Z6, Z6
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z9, Z7, Z7
+	VMOVUPS Z7, 1024(AX)
+	VPSRLD  $0x10, Z8, Z8
+	VPORD   Z10, Z8, Z8
+	VMOVUPS Z8, 3072(AX)
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z6, Z5, Z5
+	VMOVUPS Z5, 5120(AX)
+	ADDQ    $0x10, DX
+	ADDQ    $0x40, AX
+	DECQ    SI
+	JNE     loopSplitPlaces
+	KMOVW   K1, AX
+	MOVL    AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
 // func PartsAMX(p *byte)
-// Requires: AVX, MMX+
+// Requires: AVX, AVX512F, MMX+
 TEXT ·PartsAMX(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), DI
 	BYTE $0xc4
@@ -482,317 +599,1104 @@ startPartsAMX:
 	MOVQ       64(DI), R10
 
 loopPartsAMX:
-	MOVQ R9, BX
+	MOVQ   R9, BX
+	VPADDD Z31, Z31, Z31
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x10
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x14
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x0c
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x0c
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x10
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x14
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	ADDQ   $0x00001800, R9
+	ADDQ   $0x00001800, SI
+	DECQ   R10
+	JNE    loopPartsAMX
+	MOVQ   CX, BX
+	SHLQ   $0x04, BX
+	ADDQ   AX, BX
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x84
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x8c
+	BYTE   $0x08
+	BYTE   $0x40
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x94
+	BYTE   $0x0b
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x9c
+	BYTE   $0x0b
+	BYTE   $0x40
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	ADDQ   $0x00000080, AX
+	DECQ   R8
+	JNE    nextPartsAMX
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0xc0
+	VZEROUPPER
+	RET
+
+// func ProductPartsAMX(p *byte)
+// Requires: AVX, AVX512F
+TEXT ·ProductPartsAMX(SB), NOSPLIT, $0-8
+	MOVQ         p+0(FP), DI
+	BYTE         $0xc4
+	BYTE         $0xe2
+	BYTE         $0x78
+	BYTE         $0x49
+	BYTE         $0x07
+	MOVQ         152(DI), AX
+	VMOVUPS      (AX), Z0
+	VMOVUPS      64(AX), Z1
+	VPXORD       Z2, Z2, Z2
+	CMPQ         160(DI), $0x00
+	JNE          startProductPartsAMX
+	MOVL         $0xff800000, AX
+	VPBROADCASTD AX, Z2
+
+startProductPartsAMX:
+	MOVQ 112(DI), AX
+	MOVQ 120(DI), R15
+	MOVQ 136(DI), R11
+	MOVQ $0x00000080, CX
+	MOVQ $0x00000040, DX
+	XORQ R12, R12
+
+nextProductPartsAMX:
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xa4
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x10
-	BYTE $0x00
-	BYTE $0x00
+	BYTE $0x49
+	BYTE $0xc0
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xac
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x14
-	BYTE $0x00
-	BYTE $0x00
+	BYTE $0x49
+	BYTE $0xc8
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
+	BYTE $0x49
+	BYTE $0xd0
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x04
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xa4
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x08
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xac
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x0c
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x08
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x0c
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xa4
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xac
-	BYTE $0x13
-	BYTE $0x00
-	BYTE $0x04
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x10
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x14
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x16
-	BYTE $0x00
-	BYTE $0x04
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xdd
-	ADDQ $0x00001800, R9
-	ADDQ $0x00001800, SI
-	DECQ R10
-	JNE  loopPartsAMX
-	MOVQ CX, BX
-	SHLQ $0x04, BX
-	ADDQ AX, BX
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7a
-	BYTE $0x4b
-	BYTE $0x84
-	BYTE $0x08
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7a
-	BYTE $0x4b
-	BYTE $0x8c
-	BYTE $0x08
-	BYTE $0x40
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7a
-	BYTE $0x4b
-	BYTE $0x94
-	BYTE $0x0b
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7a
-	BYTE $0x4b
-	BYTE $0x9c
-	BYTE $0x0b
-	BYTE $0x40
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	ADDQ $0x00000080, AX
-	DECQ R8
-	JNE  nextPartsAMX
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 80(DI), R9
+	MOVQ 96(DI), SI
+	MOVQ 64(DI), R10
+
+loopProductPartsAMX:
+	MOVQ   R9, BX
+	VPADDD Z31, Z31, Z31
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x10
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x14
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile00ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile00ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile00ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile00ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile00ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile00ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile00ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile00ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile01ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile01ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile01ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile01ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile01ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile01ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile01ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile01ProductPartsAMX:
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x0c
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile10ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile10ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile10ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile10ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile10ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile10ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile10ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile10ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile11ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile11ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile11ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile11ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile11ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile11ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile11ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile11ProductPartsAMX:
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x0c
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile20ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile20ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile20ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile20ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile20ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile20ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile20ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile20ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile21ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile21ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile21ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile21ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile21ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile21ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile21ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile21ProductPartsAMX:
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile30ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile30ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile30ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile30ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile30ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile30ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile30ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile30ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile31ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile31ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile31ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile31ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile31ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile31ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile31ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile31ProductPartsAMX:
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x10
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x14
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile40ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile40ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile40ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile40ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile40ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile40ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile40ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile40ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile41ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile41ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile41ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile41ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile41ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile41ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile41ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile41ProductPartsAMX:
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile50ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile50ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile50ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile50ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile50ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile50ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile50ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile50ProductPartsAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile51ProductPartsAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile51ProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile51ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneMeanwhile51ProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile51ProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile51ProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile51ProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile51ProductPartsAMX:
+	ADDQ  $0x00001800, R9
+	ADDQ  $0x00001800, SI
+	DECQ  R10
+	JNE   loopProductPartsAMX
+	TESTQ R12, R12
+	JE    writtenBeforeProductPartsAMX
+
+pixelBeforeProductPartsAMX:
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0BeforeProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0BeforeProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneBeforeProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1BeforeProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1BeforeProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneBeforeProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+	JNE  pixelBeforeProductPartsAMX
+
+writtenBeforeProductPartsAMX:
+	MOVQ  104(DI), BX
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x84
+	BYTE  $0x0b
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x8c
+	BYTE  $0x0b
+	BYTE  $0x40
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x94
+	BYTE  $0x0b
+	BYTE  $0x00
+	BYTE  $0x08
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x9c
+	BYTE  $0x0b
+	BYTE  $0x40
+	BYTE  $0x08
+	BYTE  $0x00
+	BYTE  $0x00
+	MOVQ  BX, R8
+	MOVQ  $0x00000020, R12
+	MOVQ  88(DI), BX
+	ADDQ  BX, 80(DI)
+	DECQ  72(DI)
+	JNE   nextProductPartsAMX
+	MOVQ  144(DI), R12
+	TESTQ R12, R12
+	JE    writtenAfterProductPartsAMX
+
+pixelAfterProductPartsAMX:
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0AfterProductPartsAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0AfterProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    168(DI), $0x01
+	JE      doneAfterProductPartsAMX
+	ADDQ    128(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1AfterProductPartsAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1AfterProductPartsAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneAfterProductPartsAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+	JNE  pixelAfterProductPartsAMX
+
+writtenAfterProductPartsAMX:
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x78

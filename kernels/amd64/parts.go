@@ -14,6 +14,26 @@ type Parts struct {
 	SoonNext     int // from behind a tile's last row to the next tile's first
 }
 
+// ProductParts is what ProductPartsAMX is called with: tiles of 32 output pixels and one or two blocks of 16 output channels, in
+// maps whose channels lie in blocks of 16. Distances are in bytes. The assembly knows the fields by their offsets, and counts Tiles down.
+//
+//	y[i][j] = bias[j] + add[i][j] + the products of A and B, then max(0, y) if asked for
+type ProductParts struct {
+	Config       [64]byte // TilesOf16
+	Depth, Tiles int      // steps of 32 products, at least 1; tiles, at least 1
+	A            *byte    // steps of 6144 bytes, as SplitRows writes them
+	ANext        int      // from a tile's pixels to the next one's
+	B            *byte    // steps of 6144 bytes, as SplitLines writes them
+	Sums         *float32 // room for 32 x 32
+	Y, Add       *float32 // Add: nil for nothing
+	YBlock       int      // from an output block to the next
+	Places       *int     // of the pixels, 32 for each tile, from Y and from Add
+	LastPixels   int      // of the last tile: 1 to 32
+	Bias         *float32 // 32
+	ReLU         int      // 1 for max(0, y); NaN stays
+	Blocks       int      // 1 or 2
+}
+
 // TilesOf16 configures AMX for eight tiles of 16 rows of 64 bytes.
 var TilesOf16 = func() (c [64]byte) {
 	c[0] = 1 // the palette of such tiles

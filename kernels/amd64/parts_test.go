@@ -44,6 +44,15 @@ func requireParts(t *testing.T, x float32, dst []float32, at, apart int) {
 	require.LessOrEqual(t, math.Abs(float64(x-part(dst, at))), math.Abs(float64(x))/256, "at byte %d", at)
 }
 
+// inOrder are the places of a row's elements, 16 by 16, that lie side by side.
+func inOrder(n int) []int {
+	offsets := make([]int, n)
+	for i := range offsets {
+		offsets[i] = 64 * i
+	}
+	return offsets
+}
+
 func TestSplitRows(t *testing.T) {
 	needsTiles(t)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -51,13 +60,17 @@ func TestSplitRows(t *testing.T) {
 		for _, steps := range []int{1, 2, 6} {
 			for _, rows := range []int{1, 7, 16} {
 				stride := 32*steps + rows%3
+				offsets := inOrder(2 * steps)
+				if rows == 7 {
+					slices.Reverse(offsets)
+				}
 				src, dst := drawn(t, (rows-1)*stride+32*steps, atEnd), fenced(t, ((steps-1)*6144+2*2048+64*rows)/4, atEnd)
 				require.NotPanics(t, func() {
-					require.Zero(t, amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&dst[0])), &src[0], stride, rows, steps))
+					require.Zero(t, amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&dst[0])), &src[0], stride, rows, steps, &offsets[0]))
 				})
 				for i := range rows {
 					for k := range 32 * steps {
-						requireParts(t, src[i*stride+k], dst, k/32*6144+i*64+k%32*2, 2048)
+						requireParts(t, src[i*stride+offsets[k/16]/4+k%16], dst, k/32*6144+i*64+k%32*2, 2048)
 					}
 				}
 			}
@@ -83,6 +96,71 @@ func TestSplitLines(t *testing.T) {
 	}
 }
 
+// split splits panels of 32 rows of steps*32 elements, and steps of 32 lines of 32 columns.
+func split(a, rows, b, lines []float32, steps int) {
+	offsets := inOrder(2 * steps)
+	for i := 0; i < len(rows)/(32*steps); i += 16 {
+		amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&a[i/32*steps*6144/4+i%32/16*256])), &rows[i*32*steps], 32*steps, 16, steps, &offsets[0])
+	}
+	for s := range len(lines) / (32 * 32) {
+		amd64.SplitLinesAVX512((*byte)(unsafe.Pointer(&b[s*6144/4])), &lines[s*32*32], 32)
+	}
+}
+
+func TestProductPartsStayInside(t *testing.T) {
+	needsTiles(t)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for number, atEnd := range []bool{true, false, true, false, true, false, true, false} {
+		blocks, relu, adding := 1+number/2%2, number/4, number%3
+		for _, size := range [][3]int{{1, 1, 32}, {1, 3, 5}, {3, 2, 31}, {7, 1, 1}, {2, 4, 17}} {
+			steps, count := size[0], size[1]
+			pixels, block := (count-1)*32+size[2], 1000*16
+			left, right := drawn(t, 32*32*steps*count, atEnd), drawn(t, 32*32*steps, atEnd)
+			a, b := fenced(t, count*steps*6144/4, atEnd), fenced(t, steps*6144/4, atEnd)
+			split(a, left, b, right, steps)
+			y, other, bias, sums := drawn(t, (blocks-1)*block+pixels*2*16-16, atEnd), drawn(t, (blocks-1)*block+pixels*2*16-16, !atEnd), drawn(t, 32, atEnd), fenced(t, 32*32, atEnd)
+			places := make([]int, pixels) // every second pixel, in some order
+			for i := range places {
+				places[i] = (i*7%pixels + pixels) % pixels
+				if pixels%7 == 0 {
+					places[i] = i
+				}
+				places[i] *= 2 * 64
+			}
+			p := amd64.ProductParts{Config: amd64.TilesOf16, Depth: steps, Tiles: count, A: (*byte)(unsafe.Pointer(&a[0])), ANext: steps * 6144, B: (*byte)(unsafe.Pointer(&b[0])),
+				Sums: &sums[0], Y: &y[0], YBlock: 4 * block, Places: &places[0], LastPixels: size[2], Bias: &bias[0], ReLU: relu, Blocks: blocks}
+			before := slices.Clone(y)
+			add := make([]float32, len(y))
+			switch adding {
+			case 1:
+				p.Add, add = &y[0], before
+			case 2:
+				p.Add, add = &other[0], other
+			}
+			require.NotPanics(t, func() { amd64.ProductPartsAMX((*byte)(unsafe.Pointer(&p))) })
+			want, size := slices.Clone(before), make([]float64, len(y))
+			for i, place := range places {
+				for j := range 16 * blocks {
+					at := place/4 + j/16*block + j%16
+					sum := float64(bias[j]) + float64(add[at])
+					size[at] = math.Abs(float64(bias[j])) + math.Abs(float64(add[at]))
+					for k := range 32 * steps {
+						term := float64(left[i/32*32*32*steps+i%32*32*steps+k]) * float64(right[k*32+j])
+						sum, size[at] = sum+term, size[at]+math.Abs(term)
+					}
+					if relu == 1 {
+						sum = max(0, sum)
+					}
+					want[at] = float32(sum)
+				}
+			}
+			for at, got := range y {
+				require.InDelta(t, want[at], got, size[at]*float64(32*steps+3)/(1<<24), "%v, case %d: element %d", size, number, at)
+			}
+		}
+	}
+}
+
 func TestPartsStayInside(t *testing.T) {
 	needsTiles(t)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -94,12 +172,7 @@ func TestPartsStayInside(t *testing.T) {
 					ldc := 32*count + spare
 					left, right := drawn(t, 32*32*steps, atEnd), drawn(t, 32*32*steps*count, atEnd) // rows, and panels of lines
 					a, b, c := fenced(t, steps*6144/4, atEnd), fenced(t, count*steps*6144/4, atEnd), drawn(t, 31*ldc+32*count, atEnd)
-					for i := 0; i < 32; i += 16 {
-						amd64.SplitRowsAVX512((*byte)(unsafe.Pointer(&a[i/16*256])), &left[i*32*steps], 32*steps, 16, steps)
-					}
-					for s := range steps * count {
-						amd64.SplitLinesAVX512((*byte)(unsafe.Pointer(&b[s*6144/4])), &right[s*32*32], 32)
-					}
+					split(a, left, b, right, steps)
 					before := slices.Clone(c)
 					p := amd64.Parts{Config: amd64.TilesOf16, Depth: steps, Tiles: count, A: (*byte)(unsafe.Pointer(&a[0])), B: (*byte)(unsafe.Pointer(&b[0])), C: &c[0],
 						CRow: 4 * ldc, Accumulate: accumulate, Soon: &c[0], SoonRow: 1 << 20, SoonNext: 1 << 30} // to ask for what is not there is no fault

@@ -16,6 +16,7 @@ type Kernel struct {
 	product func(p *Product, run int)
 	// sum computes some rows of a gradient, in 1 or Blocks blocks, and says how many.
 	sum    func(g *Gradient, rows, blocks int) int
+	parts  *parts // nil where there are none
 	gather func(dst []float32, step int, src []float32, offsets *[Lanes]int32, places []int)
 }
 

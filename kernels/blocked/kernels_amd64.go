@@ -8,8 +8,8 @@ import (
 func init() {
 	kernels[isa.AVX512] = &Kernel{Set: isa.AVX512, Run: 7, Blocks: 2, product: productAVX512, sum: sumAVX512, gather: gatherAVX512}
 	kernels[isa.AVX2] = &Kernel{Set: isa.AVX2, Run: 3, Blocks: 1, product: productAVX2, sum: sumAVX2, gather: gatherAVX2}
-	amx := *kernels[isa.AVX512] // AMX multiplies matrices alone
-	amx.Set = isa.AMX
+	amx := *kernels[isa.AVX512]
+	amx.Set, amx.parts = isa.AMX, &parts{splitPixels, splitWeights, splitPlaces, turn, productAMX}
 	kernels[isa.AMX] = &amx
 }
 

@@ -13,9 +13,17 @@ func init() {
 	kernels[isa.AMX] = &amx
 }
 
+// inARow are the places of a row's elements, 16 by 16.
+var inARow = func() (at [splitDepth / 16]int) {
+	for i := range at {
+		at[i] = 64 * i
+	}
+	return at
+}()
+
 func splitRows(dst []float32, src []float32, stride, rows, steps int) bool {
 	_, _ = src[(rows-1)*stride+Side*steps-1], dst[(steps-1)*stepFloats+2*partFloats+16*rows-1]
-	return amd64.SplitRowsAVX512(address(dst), &src[0], stride, rows, steps) == 0
+	return amd64.SplitRowsAVX512(address(dst), &src[0], stride, rows, steps, &inARow[0]) == 0
 }
 
 func splitLines(dst []float32, src []float32, stride int) bool {

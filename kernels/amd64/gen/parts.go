@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
@@ -20,10 +22,16 @@ import (
 // 24 products of 16 cycles hide 14 loads of 8.
 //
 // SplitRows writes the parts of rows of A, SplitLines those of 32 rows of 32 columns of B: the rounding is made of integer additions.
+// A tile of B with rows and columns of its 4 bytes exchanged is one of A that has B's columns for rows.
+//
+// Parts multiplies matrices, ProductParts convolves maps whose channels lie in blocks of 16: rows of A are pixels then, the
+// places of whose inputs SplitRows is told, and a tile of sums is written aside and then, pixel by pixel, to where it belongs.
 func partsKernels() {
 	splitRows()
 	splitLines()
+	splitPlaces()
 	partsTile()
+	productParts()
 }
 
 // splitter rounds vectors to their parts, and remembers whether one could not be: bfloat16 has no room for it, or it is no number.
@@ -88,9 +96,10 @@ const (
 )
 
 func splitRows() {
-	TEXT("SplitRowsAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int) uint32")
+	TEXT("SplitRowsAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32")
 	Doc("SplitRowsAVX512 writes the parts of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i",
-		"at dst[s*6144+p*2048+i*64]. At least one row and step. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
+		"at dst[s*6144+p*2048+i*64]. The 16 elements of half h of step s begin offsets[2*s+h] bytes from their row's first. At least one row and",
+		"step. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
 	Pragma("noescape")
 	dst := Load(Param("dst"), GP64())
 	src := Load(Param("src"), GP64())
@@ -105,19 +114,21 @@ func splitRows() {
 	}
 	VMOVUPS(table, odd)
 	Label("rowSplitRows")
-	steps, from, to := Load(Param("steps"), GP64()), GP64(), GP64()
-	MOVQ(src, from)
+	steps, offsets, to := Load(Param("steps"), GP64()), Load(Param("offsets"), GP64()), GP64()
 	MOVQ(dst, to)
 	Label("loopSplitRows")
 	x, y := ZMM(), ZMM()
-	VMOVUPS(Mem{Base: from}, x)
-	VMOVUPS(Mem{Base: from, Disp: 64}, y)
+	for half, v := range []reg.VecVirtual{x, y} {
+		at := GP64()
+		MOVQ(Mem{Base: offsets, Disp: 8 * half}, at)
+		VMOVUPS(Mem{Base: src, Index: at, Scale: 1}, v)
+	}
 	left, right := s.split(x), s.split(y)
 	for p := range left {
 		VPERMT2W(right[p], odd, left[p])
 		VMOVUPS(left[p], Mem{Base: to, Disp: p * partBytes})
 	}
-	ADDQ(Imm(128), from)
+	ADDQ(Imm(16), offsets)
 	ADDQ(U32(stepBytes), to)
 	DECQ(steps)
 	JNE(LabelRef("loopSplitRows"))
@@ -137,14 +148,42 @@ func splitLines() {
 	src := Load(Param("src"), GP64())
 	stride := Load(Param("stride"), GP64())
 	SHLQ(Imm(2), stride)
+	splitPairs("loopSplitLines", dst, func() [2][2]Mem {
+		first, second := Mem{Base: src}, Mem{Base: src, Index: stride, Scale: 1}
+		return [2][2]Mem{{first, first.Offset(64)}, {second, second.Offset(64)}}
+	}, func() { LEAQ(Mem{Base: src, Index: stride, Scale: 2}, src) })
+}
+
+func splitPlaces() {
+	TEXT("SplitPlacesAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, places *int, half int) uint32")
+	Doc("SplitPlacesAVX512 is SplitLinesAVX512 of lines that begin places[k] bytes from src, and whose columns 16 to 31 are half bytes farther.")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	places := Load(Param("places"), GP64())
+	half := Load(Param("half"), GP64())
+	ADDQ(src, half)
+	splitPairs("loopSplitPlaces", dst, func() (lines [2][2]Mem) {
+		for k := range lines {
+			at := GP64()
+			MOVQ(Mem{Base: places, Disp: 8 * k}, at)
+			lines[k] = [2]Mem{{Base: src, Index: at, Scale: 1}, {Base: half, Index: at, Scale: 1}}
+		}
+		return lines
+	}, func() { ADDQ(Imm(16), places) })
+}
+
+// splitPairs splits 16 pairs of lines, the halves of which lines says, to dst.
+func splitPairs(loop string, dst reg.Register, lines func() [2][2]Mem, next func()) {
 	s := newSplitter()
 	pairs := GP64()
 	MOVQ(U32(16), pairs)
-	Label("loopSplitLines")
+	Label(loop)
+	of := lines()
 	for g := range 2 {
 		x, y := ZMM(), ZMM()
-		VMOVUPS(Mem{Base: src, Disp: 64 * g}, x)
-		VMOVUPS(Mem{Base: src, Index: stride, Scale: 1, Disp: 64 * g}, y)
+		VMOVUPS(of[0][g], x)
+		VMOVUPS(of[1][g], y)
 		first, second := s.split(x), s.split(y)
 		for p := range first {
 			VPSRLD(Imm(16), first[p], first[p])
@@ -152,10 +191,10 @@ func splitLines() {
 			VMOVUPS(first[p], Mem{Base: dst, Disp: p*partBytes + g*tileBytes})
 		}
 	}
-	LEAQ(Mem{Base: src, Index: stride, Scale: 2}, src)
+	next()
 	ADDQ(Imm(64), dst)
 	DECQ(pairs)
-	JNE(LabelRef("loopSplitLines"))
+	JNE(LabelRef(loop))
 	s.finish()
 }
 
@@ -203,14 +242,14 @@ func partsTile() {
 	Pragma("noescape")
 	Load(Param("p"), reg.RDI)
 	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 8 * i} } // of Parts, in its order
-	code(append(vex(0, 0, 0x49), rdi), reg.RDI)                         // LDTILECFG (RDI): Parts begins with it
-	const fields = 8                                                    // the configuration takes 64 bytes
-	MOVQ(field(fields+4), reg.RAX)                                      // C
-	MOVQ(field(fields+3), reg.RSI)                                      // B
-	MOVQ(field(fields+5), reg.RCX)                                      // CRow
-	MOVQ(field(fields+1), reg.R8)                                       // Tiles
-	MOVQ(field(fields+7), reg.R11)                                      // Soon
-	MOVQ(field(fields+8), reg.R12)                                      // SoonRow
+	configure()
+	const fields = 8               // the configuration takes 64 bytes
+	MOVQ(field(fields+4), reg.RAX) // C
+	MOVQ(field(fields+3), reg.RSI) // B
+	MOVQ(field(fields+5), reg.RCX) // CRow
+	MOVQ(field(fields+1), reg.R8)  // Tiles
+	MOVQ(field(fields+7), reg.R11) // Soon
+	MOVQ(field(fields+8), reg.R12) // SoonRow
 	MOVQ(U32(64), reg.RDX)
 	lowerHalf := func() { // of C: RBX
 		MOVQ(reg.RCX, reg.RBX)
@@ -218,7 +257,7 @@ func partsTile() {
 		ADDQ(reg.RAX, reg.RBX)
 	}
 	Label("nextPartsAMX")
-	lowerHalf()
+	lowerHalf() // it is found again when it is stored
 	CMPQ(field(fields+6), Imm(0))
 	JE(LabelRef("zeroPartsAMX"))
 	for i, base := range []int{rax, rbx} {
@@ -228,9 +267,7 @@ func partsTile() {
 	}
 	JMP(LabelRef("startPartsAMX"))
 	Label("zeroPartsAMX")
-	for tile := range 4 { // TILEZERO
-		code(append(vex(3, 0, 0x49), byte(0xc0|tile<<3)))
-	}
+	zeroSums()
 	Label("startPartsAMX")
 	// The next tile of C is asked for, and something for the caller.
 	MOVQ(reg.RAX, reg.RBX)
@@ -244,11 +281,39 @@ func partsTile() {
 	ADDQ(field(fields+9), reg.R11)
 	MOVQ(field(fields+2), reg.R9) // A
 	MOVQ(field(fields), reg.R10)  // Depth
-	Label("loopPartsAMX")
-	MOVQ(reg.R9, reg.RBX) // C's lower half is found again when it is stored
+	products("loopPartsAMX", func(int) {})
+	lowerHalf()
+	for i, base := range []int{rax, rbx} {
+		for j := range 2 {
+			tileMemory(2, 2*i+j, base, rcx, 64*j)
+		}
+	}
+	ADDQ(U32(128), reg.RAX)
+	DECQ(reg.R8)
+	JNE(LabelRef("nextPartsAMX"))
+	release()
+}
+
+// configure is LDTILECFG (RDI): what the kernels are called with begins with it, 64 bytes.
+func configure() { code(append(vex(0, 0, 0x49), rdi), reg.RDI) }
+
+// zeroSums is TILEZERO of the four tiles of sums.
+func zeroSums() {
+	for tile := range 4 {
+		code(append(vex(3, 0, 0x49), byte(0xc0|tile<<3)))
+	}
+}
+
+// products adds the products of R10 steps of A at R9 and B at RSI to the sums, and moves both to their ends. RDX is 64; RBX is lost.
+// Between the products of a pair of parts and those of the next the processor has time for something else.
+func products(loop string, meanwhile func(pair int)) {
+	Label(loop)
+	MOVQ(reg.R9, reg.RBX)
+	// Vectors' units that do nothing for 0.7 us fall asleep, and TILESTORED then waits 0.3 us for them.
+	VPADDD(reg.Z31, reg.Z31, reg.Z31)
 	// Pairs of parts of A and B, so that each product needs one new part at most; the largest comes last.
 	at := [2]int{-1, -1}
-	for _, pair := range [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}} {
+	for number, pair := range [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}} {
 		for side, part := range pair {
 			if at[side] == part {
 				continue
@@ -263,21 +328,102 @@ func partsTile() {
 				code(append(vex(2, 6+j, 0x5c), byte(0xc0|(2*i+j)<<3|(4+i))))
 			}
 		}
+		meanwhile(number)
 	}
 	ADDQ(U32(stepBytes), reg.R9)
 	ADDQ(U32(stepBytes), reg.RSI)
 	DECQ(reg.R10)
-	JNE(LabelRef("loopPartsAMX"))
-	lowerHalf()
-	for i, base := range []int{rax, rbx} {
-		for j := range 2 {
-			tileMemory(2, 2*i+j, base, rcx, 64*j)
-		}
-	}
-	ADDQ(U32(128), reg.RAX)
-	DECQ(reg.R8)
-	JNE(LabelRef("nextPartsAMX"))
-	code(append(vex(0, 0, 0x49), 0xc0)) // TILERELEASE
+	JNE(LabelRef(loop))
+}
+
+// release is TILERELEASE, and the end.
+func release() {
+	code(append(vex(0, 0, 0x49), 0xc0))
 	VZEROUPPER()
 	RET()
+}
+
+func productParts() {
+	TEXT("ProductPartsAMX", attr.NOSPLIT, "func(p *byte)")
+	Doc("ProductPartsAMX computes tiles of 32 pixels and 32 channels.")
+	Pragma("noescape")
+	Load(Param("p"), reg.RDI)
+	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 64 + 8*i} } // of ProductParts, in its order
+	configure()
+	bias, floor, sum := [2]reg.Register{reg.Z0, reg.Z1}, reg.Z2, reg.Z3
+	MOVQ(field(11), reg.RAX)
+	for block, b := range bias {
+		VMOVUPS(Mem{Base: reg.RAX, Disp: 64 * block}, b)
+	}
+	VPXORD(floor, floor, floor)
+	CMPQ(field(12), Imm(0)) // ReLU
+	JNE(LabelRef("startProductPartsAMX"))
+	MOVL(U32(0xff800000), reg.EAX) // minus infinity
+	VPBROADCASTD(reg.EAX, floor)
+	Label("startProductPartsAMX")
+	MOVQ(field(6), reg.RAX) // Y
+	MOVQ(field(7), reg.R15) // Add
+	MOVQ(field(9), reg.R11) // Places
+	MOVQ(U32(128), reg.RCX)
+	MOVQ(U32(64), reg.RDX)
+	// R12 pixels of the tile before wait to be written, with their sums at R8: it is done while this tile's products are made.
+	XORQ(reg.R12, reg.R12)
+	pixel := func(name string) {
+		MOVQ(Mem{Base: reg.R11}, reg.R13)
+		for block, b := range bias {
+			added := fmt.Sprintf("added%d%s", block, name)
+			VADDPS(Mem{Base: reg.R8, Disp: 64 * block}, b, sum)
+			TESTQ(reg.R15, reg.R15)
+			JE(LabelRef(added))
+			VADDPS(Mem{Base: reg.R15, Index: reg.R13, Scale: 1}, sum, sum)
+			Label(added)
+			VMAXPS(sum, floor, sum) // of two operands one of which is NaN, the one that stands first here
+			VMOVUPS(sum, Mem{Base: reg.RAX, Index: reg.R13, Scale: 1})
+			if block == 0 {
+				CMPQ(field(13), Imm(1)) // Blocks
+				JE(LabelRef("done" + name))
+				ADDQ(field(8), reg.R13) // YBlock
+			}
+		}
+		Label("done" + name)
+		ADDQ(Imm(8), reg.R11)
+		ADDQ(Imm(128), reg.R8)
+		DECQ(reg.R12)
+	}
+	rest := func(name string) { // writes all that wait
+		TESTQ(reg.R12, reg.R12)
+		JE(LabelRef("written" + name))
+		Label("pixel" + name)
+		pixel(name)
+		JNE(LabelRef("pixel" + name))
+		Label("written" + name)
+	}
+	Label("nextProductPartsAMX")
+	zeroSums()
+	MOVQ(field(2), reg.R9)  // A
+	MOVQ(field(4), reg.RSI) // B
+	MOVQ(field(0), reg.R10) // Depth
+	products("loopProductPartsAMX", func(pair int) {
+		for i := range 2 {
+			name := fmt.Sprintf("Meanwhile%d%dProductPartsAMX", pair, i)
+			TESTQ(reg.R12, reg.R12)
+			JE(LabelRef("none" + name))
+			pixel(name)
+			Label("none" + name)
+		}
+	})
+	rest("BeforeProductPartsAMX")
+	MOVQ(field(5), reg.RBX) // Sums, in rows of 32
+	for tile := range 4 {   // TILESTORED
+		tileMemory(2, tile, rbx, rcx, tile/2*2048+tile%2*64)
+	}
+	MOVQ(reg.RBX, reg.R8)
+	MOVQ(U32(32), reg.R12)
+	MOVQ(field(3), reg.RBX) // ANext
+	ADDQ(reg.RBX, field(2))
+	DECQ(field(1)) // Tiles
+	JNE(LabelRef("nextProductPartsAMX"))
+	MOVQ(field(10), reg.R12) // LastPixels
+	rest("AfterProductPartsAMX")
+	release()
 }

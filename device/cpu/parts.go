@@ -1,0 +1,170 @@
+package cpu
+
+import (
+	"math"
+	"sync/atomic"
+
+	"fovea/device"
+	tiles "fovea/kernels/blocked"
+)
+
+// Direct convolution by parts (package blocked), where the processor multiplies those faster. A unit of work is some tiles of pixels, whatever
+// image they are of: their inputs are split for some taps, meet the weights of all output channels, which were split before,
+// and then the next taps' are split. Each is split once, the second-level cache holds the tiles' inputs and a panel of weights.
+
+// splitAtOnce is how many float32s the parts of a unit's inputs take at most: 500 KB.
+const splitAtOnce = 500 << 10 / 4
+
+// What it costs in nanoseconds to split an input, to read a weight's parts, which other units read as well, from beyond the second-level cache, and to
+// multiply one by the other: measured with AMX, and what matters is which is how many times another.
+const (
+	nsSplit    = .2
+	nsRead     = .5
+	nsMultiply = .006
+)
+
+// cutParts says how many tiles of pixels a unit has, and how many units share the output channels. What a unit computes does not depend on it.
+func (d *Device) cutParts(pixels, panels, depth, steps int) (each, outs int) {
+	least := never
+	for tall := 1; tall == 1 || tall*steps*tiles.StepFloats <= splitAtOnce && (tall-1)*tiles.Side < pixels; tall++ {
+		for wide := range min(panels, partsPerWorker*d.team.size) {
+			groups, wide := pieces(pixels, tall*tiles.Side), wide+1
+			inputs, weights := float64(pixels*depth), float64(panels*tiles.Side*depth)
+			ns := inputs*nsSplit*float64(wide) + weights*nsRead*float64(groups) + inputs*float64(panels*tiles.Side)*nsMultiply
+			ns *= float64(pieces(groups*wide, d.team.size)*d.team.size) / float64(groups*wide) // what the worker with most to do has
+			if ns < least {
+				least, each, outs = ns, tall, wide
+			}
+		}
+	}
+	return each, outs
+}
+
+// runParts computes a sweep. If it returns false then an input or a weight has no parts, and what was written is worthless.
+func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, read reading) bool {
+	weights, kept := d.splitWeights(w, f, first, s.maps, read)
+	defer d.doneWith(weights, kept)
+	steps, most := 0, 0 // of all taps, and of those at a time
+	for _, t := range s.taps {
+		steps, most = steps+t.Steps(), max(most, t.Steps())
+	}
+	panels := pieces(s.maps, tiles.Side)
+	if weights.data[panels*steps*tiles.StepFloats] != 0 {
+		return false
+	}
+	pixels := s.images * s.pixels
+	each, outs := d.cutParts(pixels, panels, s.rowsOfWeights, most)
+	groups := pieces(pixels, each*tiles.Side)
+	room := d.floats.get(d.team.size*(each*most*tiles.StepFloats+tiles.Side*tiles.Side), &d.stats)
+	defer d.floats.put(room)
+	bias := make([]float32, (panels+1)*tiles.Side)
+	copy(bias, s.bias)
+	none := bias[panels*tiles.Side:]
+	var odd atomic.Bool
+	d.team.share(groups*outs, func(worker, from, to int) {
+		memory := room.data[worker*(each*most*tiles.StepFloats+tiles.Side*tiles.Side):]
+		p := &tiles.PartsProduct{Sums: memory[:tiles.Side*tiles.Side], X: memory[tiles.Side*tiles.Side:], Y: s.y, YBlock: s.yBlock}
+		places := make([]int, 0, each*tiles.Side)
+		for unit := from; unit < to; unit++ {
+			low := unit / outs * each * tiles.Side
+			high := min(pixels, low+each*tiles.Side)
+			p.Places = s.places(places, low, high)
+			done := 0
+			for i, taps := range s.taps {
+				if !s.split(d.tiles, p.X, low, high, taps) {
+					odd.Store(true)
+				}
+				p.Steps, p.ReLU, p.Add = taps.Steps(), s.relu && i == len(s.taps)-1, s.y
+				if i == 0 {
+					p.Add = s.add
+				}
+				for n := panels * (unit % outs) / outs; n < panels*(unit%outs+1)/outs; n++ {
+					p.W, p.Blocks = weights.data[(n*steps+done)*tiles.StepFloats:], min(2, blocksOf(s.maps)-2*n)
+					if p.Bias = none; i == 0 {
+						p.Bias = bias[n*tiles.Side:]
+					}
+					d.tiles.Compute(p, 2*n*s.yBlock)
+				}
+				done += taps.Steps()
+			}
+		}
+	})
+	return !odd.Load()
+}
+
+// place is where a pixel is among those of all images: its image, row and column.
+func (s *sweep) place(pixel int) (image, row, col int) {
+	image = pixel / s.pixels
+	return image, pixel % s.pixels / s.cols, pixel % s.pixels % s.cols
+}
+
+// places lists where pixels [low, high) are in y, in bytes.
+func (s *sweep) places(list []int, low, high int) []int {
+	for pixel := low; pixel < high; pixel++ {
+		image, row, col := s.place(pixel)
+		list = append(list, 4*(s.yFirst+image*s.yImage+row*s.yRow+col*s.yStep))
+	}
+	return list
+}
+
+// split splits what taps find from pixels [low, high), tile by tile.
+func (s *sweep) split(k *tiles.Kernel, dst []float32, low, high int, t *tiles.Taps) bool {
+	fine := true
+	for pixel := low; pixel < high; {
+		image, row, col := s.place(pixel)
+		at := (pixel - low) % tiles.Side
+		n := min(high-pixel, tiles.Side-at, s.cols-col, s.pixels-row*s.cols-col)
+		from := s.xFirst + image*s.xImage + row*s.xRow + col*s.xStep
+		fine = k.SplitPixels(dst[(pixel-low)/tiles.Side*t.Steps()*tiles.StepFloats:], at, s.x, from, s.xStep, n, t) && fine
+		pixel += n
+	}
+	return fine
+}
+
+// splitWeights is what packed is, by parts: for each Side output channels, for each of the taps that are summed at a time, its steps. After them is a
+// number that is not 0 if a weight has no parts.
+func (d *Device) splitWeights(w *device.Tensor, f *folding, first, maps int, read reading) (b *buffer[float32], kept bool) {
+	key := formKey{pass: "parts", order: read.order, first: first, maps: maps, fold: f.key()}
+	return d.formOf(key, f.sources(w), false, func() *buffer[float32] {
+		from, kept := d.plainWeights(w, f)
+		defer d.doneWith(from, kept)
+		return d.makeParts(from.data[first*device.Size(w.Shape[1:]):], maps, read)
+	})
+}
+
+func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32] {
+	steps, panels := 0, pieces(maps, tiles.Side)
+	for _, t := range read.taps {
+		steps += t.Steps()
+	}
+	b := d.floats.get(panels*steps*tiles.StepFloats+1, &d.stats)
+	var odd atomic.Bool
+	d.divide(panels, steps*tiles.StepFloats, func(worker, from, to int) {
+		square := d.lane(worker, tiles.Side*tiles.Side)
+		for n := from; n < to; n++ {
+			clear(square)
+			dst, rows := b.data[n*steps*tiles.StepFloats:], read.order.rows
+			for _, t := range read.taps {
+				for left := t.Rows(); left > 0; left -= tiles.Side {
+					count := min(left, tiles.Side)
+					clear(square[count*tiles.Side:])
+					for block := n * 2; block < min(n*2+2, blocksOf(maps)); block++ {
+						var offsets [lanes]int32
+						for i := range min(lanes, maps-block*lanes) {
+							offsets[i] = int32(i * read.order.out)
+						}
+						d.tiles.Gather(square[block%2*lanes:], tiles.Side, w[block*lanes*read.order.out:], &offsets, rows[:count])
+					}
+					if !d.tiles.SplitWeights(dst, square) {
+						odd.Store(true)
+					}
+					dst, rows = dst[tiles.StepFloats:], rows[count:]
+				}
+			}
+		}
+	})
+	if b.data[panels*steps*tiles.StepFloats] = 0; odd.Load() {
+		b.data[panels*steps*tiles.StepFloats] = float32(math.NaN())
+	}
+	return b
+}
