@@ -928,22 +928,23 @@ TEXT ·ProductPartsAMX(SB), NOSPLIT, $0-8
 	BYTE         $0x78
 	BYTE         $0x49
 	BYTE         $0x07
-	MOVQ         152(DI), AX
+	MOVQ         144(DI), AX
 	VMOVUPS      (AX), Z0
 	VMOVUPS      64(AX), Z1
 	VPXORD       Z2, Z2, Z2
-	CMPQ         160(DI), $0x00
+	CMPQ         152(DI), $0x00
 	JNE          startProductPartsAMX
 	MOVL         $0xff800000, AX
 	VPBROADCASTD AX, Z2
 
 startProductPartsAMX:
-	MOVQ 112(DI), AX
-	MOVQ 120(DI), R15
-	MOVQ 136(DI), R11
+	MOVQ 104(DI), AX
+	MOVQ 112(DI), R15
+	MOVQ 128(DI), R11
 	MOVQ $0x00000080, CX
 	MOVQ $0x00000040, DX
 	XORQ R12, R12
+	MOVQ 80(DI), R9
 
 nextProductPartsAMX:
 	BYTE $0xc4
@@ -966,8 +967,7 @@ nextProductPartsAMX:
 	BYTE $0x7b
 	BYTE $0x49
 	BYTE $0xd8
-	MOVQ 80(DI), R9
-	MOVQ 96(DI), SI
+	MOVQ 88(DI), SI
 	MOVQ 64(DI), R10
 
 loopProductPartsAMX:
@@ -1044,9 +1044,9 @@ loopProductPartsAMX:
 added0Meanwhile00ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile00ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile00ProductPartsAMX
@@ -1073,9 +1073,9 @@ noneMeanwhile00ProductPartsAMX:
 added0Meanwhile01ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile01ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile01ProductPartsAMX
@@ -1142,9 +1142,9 @@ noneMeanwhile01ProductPartsAMX:
 added0Meanwhile10ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile10ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile10ProductPartsAMX
@@ -1171,9 +1171,9 @@ noneMeanwhile10ProductPartsAMX:
 added0Meanwhile11ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile11ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile11ProductPartsAMX
@@ -1240,9 +1240,9 @@ noneMeanwhile11ProductPartsAMX:
 added0Meanwhile20ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile20ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile20ProductPartsAMX
@@ -1269,9 +1269,9 @@ noneMeanwhile20ProductPartsAMX:
 added0Meanwhile21ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile21ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile21ProductPartsAMX
@@ -1338,9 +1338,9 @@ noneMeanwhile21ProductPartsAMX:
 added0Meanwhile30ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile30ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile30ProductPartsAMX
@@ -1367,9 +1367,9 @@ noneMeanwhile30ProductPartsAMX:
 added0Meanwhile31ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile31ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile31ProductPartsAMX
@@ -1436,9 +1436,9 @@ noneMeanwhile31ProductPartsAMX:
 added0Meanwhile40ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile40ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile40ProductPartsAMX
@@ -1465,9 +1465,9 @@ noneMeanwhile40ProductPartsAMX:
 added0Meanwhile41ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile41ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile41ProductPartsAMX
@@ -1534,9 +1534,9 @@ noneMeanwhile41ProductPartsAMX:
 added0Meanwhile50ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile50ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile50ProductPartsAMX
@@ -1563,9 +1563,9 @@ noneMeanwhile50ProductPartsAMX:
 added0Meanwhile51ProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneMeanwhile51ProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1Meanwhile51ProductPartsAMX
@@ -1598,9 +1598,9 @@ pixelBeforeProductPartsAMX:
 added0BeforeProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneBeforeProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1BeforeProductPartsAMX
@@ -1617,7 +1617,7 @@ doneBeforeProductPartsAMX:
 	JNE  pixelBeforeProductPartsAMX
 
 writtenBeforeProductPartsAMX:
-	MOVQ  104(DI), BX
+	MOVQ  96(DI), BX
 	BYTE  $0xc4
 	BYTE  $0xe2
 	BYTE  $0x7a
@@ -1660,11 +1660,9 @@ writtenBeforeProductPartsAMX:
 	BYTE  $0x00
 	MOVQ  BX, R8
 	MOVQ  $0x00000020, R12
-	MOVQ  88(DI), BX
-	ADDQ  BX, 80(DI)
 	DECQ  72(DI)
 	JNE   nextProductPartsAMX
-	MOVQ  144(DI), R12
+	MOVQ  136(DI), R12
 	TESTQ R12, R12
 	JE    writtenAfterProductPartsAMX
 
@@ -1678,9 +1676,9 @@ pixelAfterProductPartsAMX:
 added0AfterProductPartsAMX:
 	VMAXPS  Z3, Z2, Z3
 	VMOVUPS Z3, (AX)(R13*1)
-	CMPQ    168(DI), $0x01
+	CMPQ    160(DI), $0x01
 	JE      doneAfterProductPartsAMX
-	ADDQ    128(DI), R13
+	ADDQ    120(DI), R13
 	VADDPS  64(R8), Z1, Z3
 	TESTQ   R15, R15
 	JE      added1AfterProductPartsAMX

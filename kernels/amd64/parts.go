@@ -21,8 +21,7 @@ type Parts struct {
 type ProductParts struct {
 	Config       [64]byte // TilesOf16
 	Depth, Tiles int      // steps of 32 products, at least 1; tiles, at least 1
-	A            *byte    // steps of 6144 bytes, as SplitRows writes them
-	ANext        int      // from a tile's pixels to the next one's
+	A            *byte    // for each tile its steps of 6144 bytes, as SplitRows writes them
 	B            *byte    // steps of 6144 bytes, as SplitLines writes them
 	Sums         *float32 // room for 32 x 32
 	Y, Add       *float32 // Add: nil for nothing

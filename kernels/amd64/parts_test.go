@@ -127,7 +127,7 @@ func TestProductPartsStayInside(t *testing.T) {
 				}
 				places[i] *= 2 * 64
 			}
-			p := amd64.ProductParts{Config: amd64.TilesOf16, Depth: steps, Tiles: count, A: (*byte)(unsafe.Pointer(&a[0])), ANext: steps * 6144, B: (*byte)(unsafe.Pointer(&b[0])),
+			p := amd64.ProductParts{Config: amd64.TilesOf16, Depth: steps, Tiles: count, A: (*byte)(unsafe.Pointer(&a[0])), B: (*byte)(unsafe.Pointer(&b[0])),
 				Sums: &sums[0], Y: &y[0], YBlock: 4 * block, Places: &places[0], LastPixels: size[2], Bias: &bias[0], ReLU: relu, Blocks: blocks}
 			before := slices.Clone(y)
 			add := make([]float32, len(y))

@@ -26,13 +26,14 @@ func turn(dst, src []float32) {
 
 func productAMX(p *PartsProduct) {
 	a, n := &p.args, len(p.Places)
-	*a = amd64.ProductParts{Config: amd64.TilesOf16, Depth: p.Steps, Tiles: (n + Side - 1) / Side, A: bytes(p.X), ANext: 4 * p.Steps * StepFloats, B: bytes(p.W),
+	*a = amd64.ProductParts{Config: amd64.TilesOf16, Depth: p.Steps, Tiles: (n + Side - 1) / Side, A: bytes(p.X), B: bytes(p.W),
 		Sums: &p.Sums[0], Y: unsafe.SliceData(p.y), Add: unsafe.SliceData(p.add), YBlock: 4 * p.YBlock, Places: &p.Places[0], LastPixels: (n-1)%Side + 1,
 		Bias: &p.Bias[0], Blocks: p.Blocks}
 	if p.ReLU {
 		a.ReLU = 1
 	}
 	amd64.ProductPartsAMX((*byte)(unsafe.Pointer(a)))
+	*a = amd64.ProductParts{}
 }
 
 func bytes(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }

@@ -20,9 +20,11 @@ const (
 	splitCols  = 1024
 )
 
-// Splits says whether MultiplySplit is there, and worth it for a product of this size.
+// Splits says whether MultiplySplit is there, and worth it for a product of this size: the layers of a perceptron of 784 neurons at a
+// batch of 200 were no faster, and two threads, which both split one of the factors, gained less.
 func (k *Kernel) Splits(rows, cols, depth int) bool {
-	return k.split != nil && rows >= 2*Side && cols >= 2*Side && depth >= Side
+	const enough, many = 1 << 28, 8 * Side
+	return k.split != nil && min(rows, cols) >= many && depth >= splitDepth && rows*cols*depth >= enough
 }
 
 // MultiplySplit is Multiply of C = A B where Splits says so. If it returns false then an element of what it read of A or B is

@@ -20,4 +20,4 @@ type Kernels struct {
 var kernels = map[isa.Set]*Kernels{isa.Generic: &generic}
 
 // For returns the kernels of an instruction set that this machine has.
-func For(set isa.Set) *Kernels { return kernels[set] }
+func For(set isa.Set) *Kernels { return kernels[set.Vectors()] }

@@ -21,7 +21,6 @@ func init() {
 		amd64.NormMomentsAVX512, amd64.NormSumsAVX512, amd64.NormApplyAVX512, amd64.NormGradientAVX512}.kernels()
 	kernels[isa.AVX2] = assembly{amd64.MaxPoolAVX2, amd64.MinPoolAVX2, amd64.PoolWinnerAVX2, amd64.PoolSumAVX2, amd64.PoolSpreadAVX2,
 		amd64.NormMomentsAVX2, amd64.NormSumsAVX2, amd64.NormApplyAVX2, amd64.NormGradientAVX2}.kernels()
-	kernels[isa.AMX] = kernels[isa.AVX512]
 }
 
 // kernels gives the assembly addresses; the lengths of all slices were checked when they were cut, and none is empty.

@@ -66,4 +66,4 @@ const most = 1 << 14
 var kernels = map[isa.Set]*Kernels{isa.Generic: &generic}
 
 // For returns the table of an instruction set that this machine has.
-func For(set isa.Set) *Kernels { return kernels[set] }
+func For(set isa.Set) *Kernels { return kernels[set.Vectors()] }

@@ -42,7 +42,4 @@ func init() {
 		Dropout:      dropout(amd64.DropoutAVX2),
 		DropoutLanes: dropoutLanesAVX2,
 	}
-	amx := *kernels[isa.AVX512] // AMX multiplies matrices alone
-	amx.Name = isa.AMX.String()
-	kernels[isa.AMX] = &amx
 }

@@ -16,7 +16,7 @@ import (
 func eachSet(t *testing.T, test func(t *testing.T, k *Kernels)) {
 	for _, set := range isa.Available() {
 		t.Run(set.String(), func(t *testing.T) {
-			require.Equal(t, set.String(), For(set).Name)
+			require.Equal(t, set.Vectors().String(), For(set).Name)
 			test(t, For(set))
 		})
 	}

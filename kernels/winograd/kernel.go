@@ -38,7 +38,7 @@ var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, input: generic
 
 // For returns the transforms for an instruction set that this machine has, for one goroutine.
 func For(set isa.Set) *Kernel {
-	k := *kernels[set]
+	k := *kernels[set.Vectors()]
 	return &k
 }
 

@@ -26,9 +26,6 @@ func init() {
 		weights:         weights(amd64.WinogradWeightsAVX2),
 		weightsGradient: weightsGradient(amd64.WinogradWeightsGradientAVX2),
 	}
-	amx := *kernels[isa.AVX512] // AMX multiplies matrices alone
-	amx.Set = isa.AMX
-	kernels[isa.AMX] = &amx
 }
 
 // The lengths are checked by the methods of Kernel.

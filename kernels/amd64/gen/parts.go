@@ -351,19 +351,19 @@ func productParts() {
 	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 64 + 8*i} } // of ProductParts, in its order
 	configure()
 	bias, floor, sum := [2]reg.Register{reg.Z0, reg.Z1}, reg.Z2, reg.Z3
-	MOVQ(field(11), reg.RAX)
+	MOVQ(field(10), reg.RAX)
 	for block, b := range bias {
 		VMOVUPS(Mem{Base: reg.RAX, Disp: 64 * block}, b)
 	}
 	VPXORD(floor, floor, floor)
-	CMPQ(field(12), Imm(0)) // ReLU
+	CMPQ(field(11), Imm(0)) // ReLU
 	JNE(LabelRef("startProductPartsAMX"))
 	MOVL(U32(0xff800000), reg.EAX) // minus infinity
 	VPBROADCASTD(reg.EAX, floor)
 	Label("startProductPartsAMX")
-	MOVQ(field(6), reg.RAX) // Y
-	MOVQ(field(7), reg.R15) // Add
-	MOVQ(field(9), reg.R11) // Places
+	MOVQ(field(5), reg.RAX) // Y
+	MOVQ(field(6), reg.R15) // Add
+	MOVQ(field(8), reg.R11) // Places
 	MOVQ(U32(128), reg.RCX)
 	MOVQ(U32(64), reg.RDX)
 	// R12 pixels of the tile before wait to be written, with their sums at R8: it is done while this tile's products are made.
@@ -380,9 +380,9 @@ func productParts() {
 			VMAXPS(sum, floor, sum) // of two operands one of which is NaN, the one that stands first here
 			VMOVUPS(sum, Mem{Base: reg.RAX, Index: reg.R13, Scale: 1})
 			if block == 0 {
-				CMPQ(field(13), Imm(1)) // Blocks
+				CMPQ(field(12), Imm(1)) // Blocks
 				JE(LabelRef("done" + name))
-				ADDQ(field(8), reg.R13) // YBlock
+				ADDQ(field(7), reg.R13) // YBlock
 			}
 		}
 		Label("done" + name)
@@ -398,10 +398,10 @@ func productParts() {
 		JNE(LabelRef("pixel" + name))
 		Label("written" + name)
 	}
+	MOVQ(field(2), reg.R9) // A: no field, since a pointer in Go's memory may never be beyond what it points into
 	Label("nextProductPartsAMX")
 	zeroSums()
-	MOVQ(field(2), reg.R9)  // A
-	MOVQ(field(4), reg.RSI) // B
+	MOVQ(field(3), reg.RSI) // B
 	MOVQ(field(0), reg.R10) // Depth
 	products("loopProductPartsAMX", func(pair int) {
 		for i := range 2 {
@@ -413,17 +413,15 @@ func productParts() {
 		}
 	})
 	rest("BeforeProductPartsAMX")
-	MOVQ(field(5), reg.RBX) // Sums, in rows of 32
+	MOVQ(field(4), reg.RBX) // Sums, in rows of 32
 	for tile := range 4 {   // TILESTORED
 		tileMemory(2, tile, rbx, rcx, tile/2*2048+tile%2*64)
 	}
 	MOVQ(reg.RBX, reg.R8)
 	MOVQ(U32(32), reg.R12)
-	MOVQ(field(3), reg.RBX) // ANext
-	ADDQ(reg.RBX, field(2))
 	DECQ(field(1)) // Tiles
 	JNE(LabelRef("nextProductPartsAMX"))
-	MOVQ(field(10), reg.R12) // LastPixels
+	MOVQ(field(9), reg.R12) // LastPixels
 	rest("AfterProductPartsAMX")
 	release()
 }
