@@ -10,31 +10,33 @@ TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-52
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
+	MOVQ         steps+32(FP), BX
+	MOVQ         offsets+40(FP), SI
 	SHLQ         $0x02, DX
-	MOVL         $0x00000001, SI
-	VPBROADCASTD SI, Z0
-	MOVL         $0x00007fff, SI
-	VPBROADCASTD SI, Z1
-	MOVL         $0xffff0000, SI
-	VPBROADCASTD SI, Z2
-	MOVL         $0x7f7f7fff, SI
-	VPBROADCASTD SI, Z3
-	MOVL         $0x7fffffff, SI
-	VPBROADCASTD SI, Z4
+	MOVL         $0x00000001, DI
+	VPBROADCASTD DI, Z0
+	MOVL         $0x00007fff, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xffff0000, DI
+	VPBROADCASTD DI, Z2
+	MOVL         $0x7f7f7fff, DI
+	VPBROADCASTD DI, Z3
+	MOVL         $0x7fffffff, DI
+	VPBROADCASTD DI, Z4
 	KXORW        K1, K1, K1
 	VMOVUPS      oddwords<>+0(SB), Z5
 
-rowSplitRows:
-	MOVQ steps+32(FP), SI
-	MOVQ offsets+40(FP), DI
+stepSplitRows:
+	MOVQ rows+24(FP), DI
 	MOVQ AX, R8
+	MOVQ (SI), R9
+	ADDQ CX, R9
+	MOVQ 8(SI), R10
+	ADDQ CX, R10
 
-loopSplitRows:
-	MOVQ     (DI), R9
-	VMOVUPS  (CX)(R9*1), Z6
-	MOVQ     8(DI), R9
-	VMOVUPS  (CX)(R9*1), Z7
+rowSplitRows:
+	VMOVUPS  (R9), Z6
+	VMOVUPS  (R10), Z7
 	VPANDD   Z4, Z6, Z8
 	VPCMPUD  $0x06, Z3, Z8, K2
 	KORW     K2, K1, K1
@@ -71,14 +73,15 @@ loopSplitRows:
 	VMOVUPS  Z9, 2048(R8)
 	VPERMT2W Z7, Z5, Z6
 	VMOVUPS  Z6, 4096(R8)
-	ADDQ     $0x10, DI
-	ADDQ     $0x00001800, R8
-	DECQ     SI
-	JNE      loopSplitRows
-	ADDQ     DX, CX
-	ADDQ     $0x40, AX
-	DECQ     BX
+	ADDQ     DX, R9
+	ADDQ     DX, R10
+	ADDQ     $0x40, R8
+	DECQ     DI
 	JNE      rowSplitRows
+	ADDQ     $0x10, SI
+	ADDQ     $0x00001800, AX
+	DECQ     BX
+	JNE      stepSplitRows
 	KMOVW    K1, AX
 	MOVL     AX, ret+48(FP)
 	VZEROUPPER

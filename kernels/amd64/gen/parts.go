@@ -104,7 +104,8 @@ func splitRows() {
 	dst := Load(Param("dst"), GP64())
 	src := Load(Param("src"), GP64())
 	stride := Load(Param("stride"), GP64())
-	rows := Load(Param("rows"), GP64())
+	steps := Load(Param("steps"), GP64())
+	offsets := Load(Param("offsets"), GP64())
 	SHLQ(Imm(2), stride)
 	s := newSplitter()
 	odd := ZMM() // the odd words of two vectors
@@ -113,29 +114,34 @@ func splitRows() {
 		DATA(2*i, U16(2*i+1))
 	}
 	VMOVUPS(table, odd)
-	Label("rowSplitRows")
-	steps, offsets, to := Load(Param("steps"), GP64()), Load(Param("offsets"), GP64()), GP64()
+	// Row by row within a step: neighbours lie side by side, where the processor sees what comes next.
+	Label("stepSplitRows")
+	rows, to := Load(Param("rows"), GP64()), GP64()
 	MOVQ(dst, to)
-	Label("loopSplitRows")
-	x, y := ZMM(), ZMM()
-	for half, v := range []reg.VecVirtual{x, y} {
-		at := GP64()
+	from := [2]reg.GPVirtual{GP64(), GP64()}
+	for half, at := range from {
 		MOVQ(Mem{Base: offsets, Disp: 8 * half}, at)
-		VMOVUPS(Mem{Base: src, Index: at, Scale: 1}, v)
+		ADDQ(src, at)
 	}
+	Label("rowSplitRows")
+	x, y := ZMM(), ZMM()
+	VMOVUPS(Mem{Base: from[0]}, x)
+	VMOVUPS(Mem{Base: from[1]}, y)
 	left, right := s.split(x), s.split(y)
 	for p := range left {
 		VPERMT2W(right[p], odd, left[p])
 		VMOVUPS(left[p], Mem{Base: to, Disp: p * partBytes})
 	}
-	ADDQ(Imm(16), offsets)
-	ADDQ(U32(stepBytes), to)
-	DECQ(steps)
-	JNE(LabelRef("loopSplitRows"))
-	ADDQ(stride, src)
-	ADDQ(Imm(64), dst)
+	for _, at := range from {
+		ADDQ(stride, at)
+	}
+	ADDQ(Imm(64), to)
 	DECQ(rows)
 	JNE(LabelRef("rowSplitRows"))
+	ADDQ(Imm(16), offsets)
+	ADDQ(U32(stepBytes), dst)
+	DECQ(steps)
+	JNE(LabelRef("stepSplitRows"))
 	s.finish()
 }
 
