@@ -64,11 +64,11 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 	d.team.share(groups*outs, func(worker, from, to int) {
 		memory := room.data[worker*(each*most*tiles.StepFloats+tiles.Side*tiles.Side):]
 		p := &tiles.PartsProduct{Sums: memory[:tiles.Side*tiles.Side], X: memory[tiles.Side*tiles.Side:], Y: s.y, YBlock: s.yBlock}
-		places := make([]int, 0, each*tiles.Side)
 		for unit := from; unit < to; unit++ {
 			low := unit / outs * each * tiles.Side
 			high := min(pixels, low+each*tiles.Side)
-			p.Places = s.places(places, low, high)
+			d.places[worker] = s.places(d.places[worker][:0], low, high)
+			p.Places = d.places[worker]
 			done := 0
 			for i, taps := range s.taps {
 				if !s.split(d.tiles, p.X, low, high, taps) {

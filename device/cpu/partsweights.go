@@ -44,12 +44,13 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 			memory := room.data[sums+worker*each:][:each]
 			square, lines, x, y := memory[:tiles.Side*tiles.Side], memory[tiles.Side*tiles.Side:][:step], memory[tiles.Side*tiles.Side+step:], memory[tiles.Side*tiles.Side+step+wide*panel:]
 			p := &tiles.PartsProduct{Y: c.sums, YBlock: lanes, Bias: none, Sums: square, X: x}
+			of := pixelPlaces{make([]int, 0, stepsAtOnce*tiles.Side), make([]int, 0, stepsAtOnce*tiles.Side)}
 			for unit := first; unit < last; unit++ {
 				top, left := unit/pieces(ins, wide)*high, unit%pieces(ins, wide)*wide
 				right := min(left+wide, ins)
 				whole, last := c.rowsOfTiles(left, right, 2), c.rowsOfTiles(left, right, 1)
 				for pixel := 0; pixel < g.images*g.places; pixel += stepsAtOnce * tiles.Side {
-					of := c.pixels(pixel, min(g.images*g.places, pixel+stepsAtOnce*tiles.Side))
+					of = c.pixels(of, pixel, min(g.images*g.places, pixel+stepsAtOnce*tiles.Side))
 					p.Steps, p.Add = len(of.x)/tiles.Side, c.sums
 					if pixel == 0 {
 						p.Add = nil
@@ -114,7 +115,9 @@ func (c *correlation) rowsOfTiles(first, last, blocks int) (places []int) {
 // of x: those beyond the last pixel are that again.
 type pixelPlaces struct{ x, y []int }
 
-func (c *correlation) pixels(from, to int) (p pixelPlaces) {
+// pixels lists them where another list was.
+func (c *correlation) pixels(p pixelPlaces, from, to int) pixelPlaces {
+	p.x, p.y = p.x[:0], p.y[:0]
 	for pixel := from; pixel < to; pixel++ {
 		image, place := pixel/c.places, pixel%c.places
 		p.y = append(p.y, 4*(image*c.yImage+place*lanes))

@@ -7,4 +7,7 @@
 // row of the window). [Kernel.Sum] is the gradient of the weights: sums over pixels.
 //
 // Each sum is one chain of fused multiply-adds in the order of taps, so its bits do not depend on how pixels are cut.
+//
+// Where there is AMX, [Kernel.Compute] makes the same sums of tiles of pixels by parts, as does package gemm: [Kernel.SplitPixels] splits
+// what the taps find, [Kernel.SplitWeights] the weights; for the gradient of the weights [Kernel.SplitLines] and [Kernel.Turn] do.
 package blocked
