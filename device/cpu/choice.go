@@ -37,14 +37,14 @@ func (d *Device) ways(pass string, g *geometry) []algorithm {
 	if g.hasWinograd() {
 		ways = append(ways, winograd)
 	}
-	inputs, outputs, whole := g.channels, g.maps, g.channels%lanes == 0
+	outputs, whole := g.maps, g.channels%lanes == 0 // whole: blocks that are read
 	switch pass {
 	case "backward data":
-		inputs, outputs, whole = outputs, inputs, g.maps%lanes == 0
+		outputs, whole = g.channels, g.maps%lanes == 0
 	case "backward weights":
 		whole = whole && g.maps%lanes == 0
 	}
-	if d.tiles.ByParts() && whole && min(inputs, outputs) >= lanes && outputs > lanes {
+	if d.tiles.ByParts() && whole && outputs > lanes {
 		ways = append(ways, byParts)
 	}
 	return ways

@@ -44,10 +44,7 @@ func (d *Device) cutParts(pixels, panels, depth, steps int) (each, outs int) {
 func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, read reading) bool {
 	weights, kept := d.splitWeights(w, f, first, s.maps, read)
 	defer d.doneWith(weights, kept)
-	steps, most := 0, 0 // of all taps, and of those at a time
-	for _, t := range s.taps {
-		steps, most = steps+t.Steps(), max(most, t.Steps())
-	}
+	steps, most := read.steps()
 	panels := pieces(s.maps, tiles.Side)
 	if weights.data[panels*steps*tiles.StepFloats] != 0 {
 		return false
@@ -55,14 +52,15 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 	pixels := s.images * s.pixels
 	each, outs := d.cutParts(pixels, panels, s.rowsOfWeights, most)
 	groups := pieces(pixels, each*tiles.Side)
-	room := d.floats.get(d.team.size*(each*most*tiles.StepFloats+tiles.Side*tiles.Side), &d.stats)
+	size := tiles.Side*tiles.Side + each*most*tiles.StepFloats
+	room := d.floats.get(d.team.size*size, &d.stats)
 	defer d.floats.put(room)
 	bias := make([]float32, (panels+1)*tiles.Side)
 	copy(bias, s.bias)
 	none := bias[panels*tiles.Side:]
 	var odd atomic.Bool
 	d.team.share(groups*outs, func(worker, from, to int) {
-		memory := room.data[worker*(each*most*tiles.StepFloats+tiles.Side*tiles.Side):]
+		memory := room.data[worker*size:]
 		p := &tiles.PartsProduct{Sums: memory[:tiles.Side*tiles.Side], X: memory[tiles.Side*tiles.Side:], Y: s.y, YBlock: s.yBlock}
 		for unit := from; unit < to; unit++ {
 			low := unit / outs * each * tiles.Side
@@ -90,6 +88,14 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 		}
 	})
 	return !odd.Load()
+}
+
+// steps is how many steps all taps take, and how many those that are summed at a time take at most.
+func (r reading) steps() (all, most int) {
+	for _, t := range r.taps {
+		all, most = all+t.Steps(), max(most, t.Steps())
+	}
+	return all, most
 }
 
 // place is where a pixel is among those of all images: its image, row and column.
@@ -133,10 +139,8 @@ func (d *Device) splitWeights(w *device.Tensor, f *folding, first, maps int, rea
 }
 
 func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32] {
-	steps, panels := 0, pieces(maps, tiles.Side)
-	for _, t := range read.taps {
-		steps += t.Steps()
-	}
+	panels := pieces(maps, tiles.Side)
+	steps, _ := read.steps()
 	b := d.floats.get(panels*steps*tiles.StepFloats+1, &d.stats)
 	var odd atomic.Bool
 	d.divide(panels, steps*tiles.StepFloats, func(worker, from, to int) {

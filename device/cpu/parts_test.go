@@ -68,19 +68,17 @@ var partsCases = []partsCase{
 	{tensor.Shape{1, 96, 8, 8}, tensor.Shape{112, 96, 5, 5}, device.ConvSpec{Padding: device.Pad(2)}},
 }
 
-// passes of a convolution by parts: what it reads and writes, and how.
-func (c partsCase) passes(t *testing.T) map[string]struct {
+// partsPass is what a pass of a convolution reads and writes, and how.
+type partsPass struct {
 	result, a, b tensor.Shape
 	do           func(d device.Device, result, a, b *device.Tensor) error
-} {
+}
+
+func (c partsCase) passes(t *testing.T) map[string]partsPass {
 	s := c.s.Normal()
 	y, err := s.Output(c.x, c.w, nil)
 	require.NoError(t, err)
-	type pass = struct {
-		result, a, b tensor.Shape
-		do           func(d device.Device, result, a, b *device.Tensor) error
-	}
-	return map[string]pass{
+	return map[string]partsPass{
 		"forward": {y, c.x, c.w, func(d device.Device, y, x, w *device.Tensor) error { return d.Conv(y, x, w, nil, s) }},
 		"backward data": {c.x, y, c.w, func(d device.Device, dx, dy, w *device.Tensor) error {
 			return d.ConvBackwardData(dx, dy, w, s)
