@@ -13,6 +13,7 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 		return t.Fail(t.err)
 	}
 	s = s.Normal()
+	s.Learning = w.needsGrad
 	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
 	if err != nil {
 		return t.Fail(err)
@@ -65,6 +66,7 @@ func ConvTranspose2D(x, w, b *Value, s device.ConvSpec, extra [2]int) *Value {
 		return t.Fail(t.err)
 	}
 	s = s.Normal()
+	s.Learning = w.needsGrad
 	shape, err := s.TransposedOutput(x.Shape(), w.Shape(), b.Shape(), extra)
 	if err != nil {
 		return t.Fail(err)

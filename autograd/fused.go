@@ -63,6 +63,7 @@ func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 		return t.thenReLU(Conv2D(x, w, b, s))
 	}
 	s = s.Normal()
+	s.Learning = w.needsGrad
 	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
 	if err != nil {
 		return t.Fail(err)

@@ -33,6 +33,9 @@ type ConvSpec struct {
 	Stride, Dilation [2]int // vertical, horizontal
 	Padding          Padding
 	Groups           int
+	// Learning says that the weights are being learnt, so that they will be others when they are used again. A device may choose
+	// by it what to make of them; the result is the same but for rounding.
+	Learning bool
 }
 
 // Normal fills in the defaults.

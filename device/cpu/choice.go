@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fovea/device"
 )
 
 // algorithm is a way to compute one pass of a convolution.
@@ -58,37 +60,63 @@ const measurements = 3
 
 // choose runs one pass of a convolution by one of its algorithms, which give the same result but for rounding. Which is
 // measured at the first of each shape and remembered on disk for this model of processor; the number of threads is no part of it,
-// so that results do not depend on it. On a device that is to be deterministic, a rule decides.
-func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
+// so that results do not depend on it. On a device that is to be deterministic, a rule decides. If weights w that the pass reads
+// are being learnt, then what is made of them is made each time, and part of what an algorithm takes.
+func (d *Device) choose(pass string, g *geometry, w *device.Tensor, run func(a algorithm)) {
+	place := passOf{pass, 0, *g}
+	best, known := d.decided[place]
+	if !known {
+		best, known = d.unmeasured(pass, g)
+	}
+	if !known {
+		best = d.measure(pass, g, w, run)
+	} else {
+		run(best)
+	}
+	d.decided[place] = best
+}
+
+// unmeasured is the algorithm of a pass where nothing has to be measured for it, or was before.
+func (d *Device) unmeasured(pass string, g *geometry) (a algorithm, known bool) {
 	products := float64(g.images*g.places) * float64(g.maps) * float64(g.taps) * float64(g.Groups)
 	ways := d.ways(pass, g)
 	switch {
 	case slices.Contains(ways, d.always):
-		run(d.always)
-		return
+		return d.always, true
 	case len(ways) == 1 || products < worthMeasuring:
-		run(direct)
-		return
+		return direct, true
 	case d.exact:
-		run(g.rule(ways))
-		return
+		return g.rule(ways), true
 	}
-	place := passOf{pass, 0, *g}
-	if known, found := d.decided[place]; found {
-		run(known)
-		return
-	}
-	key := fmt.Sprintf("%s %d %dx%dx%d to %dx%dx%d, window %dx%d, stride %d %d, dilation %d %d, padding %d %d %d %d, groups %d", pass, g.images, g.channels, g.height, g.width, g.maps,
+	found, known := d.choices.Find(g.key(pass))
+	return found.Algorithm, known && slices.Contains(ways, found.Algorithm)
+}
+
+// key names a pass of a convolution on disk.
+func (g *geometry) key(pass string) string {
+	text := fmt.Sprintf("%s %d %dx%dx%d to %dx%dx%d, window %dx%d, stride %d %d, dilation %d %d, padding %d %d %d %d, groups %d", pass, g.images, g.channels, g.height, g.width, g.maps,
 		g.outHeight, g.outWidth, g.rows, g.cols, g.Stride[0], g.Stride[1], g.Dilation[0], g.Dilation[1], g.Padding.Top, g.Padding.Bottom, g.Padding.Left, g.Padding.Right, g.Groups)
-	if known, found := d.choices.Find(key); found && slices.Contains(ways, known.Algorithm) {
-		d.decided[place] = known.Algorithm
-		run(known.Algorithm)
-		return
+	if g.Learning {
+		text += ", learning"
 	}
+	return text
+}
+
+// measure runs a pass by all its algorithms, and remembers the fastest.
+func (d *Device) measure(pass string, g *geometry, w *device.Tensor, run func(a algorithm)) algorithm {
+	ways := d.ways(pass, g)
 	best := chosen{Algorithm: direct, Milliseconds: map[algorithm]float64{}}
+	forget := func() { // what was made of weights
+		if w != nil {
+			d.dropForms(w.Handle.(*buffer[float32]))
+		}
+	}
 	run(direct) // whatever comes first pays for the caches
 	for range measurements {
 		for _, a := range ways {
+			if g.Learning {
+				forget()
+			}
 			best.Milliseconds[a] = shorter(best.Milliseconds[a], func() { run(a) })
 		}
 	}
@@ -97,11 +125,10 @@ func (d *Device) choose(pass string, g *geometry, run func(a algorithm)) {
 			best.Algorithm = a
 		}
 	}
-	if best.Algorithm != ways[len(ways)-1] {
-		run(best.Algorithm) // its result, whatever the last one's
-	}
-	d.choices.Keep(key, best)
-	d.decided[place] = best.Algorithm
+	forget() // so that no memory is taken by what is of no use
+	run(best.Algorithm)
+	d.choices.Keep(g.key(pass), best)
+	return best.Algorithm
 }
 
 // passOf is one pass of a convolution, and of that one phase.

@@ -36,3 +36,40 @@ func TestSaveChoices(t *testing.T) {
 	}
 	require.NoError(t, d.Close())
 }
+
+// Weights that are being learnt are others at the next step: what an algorithm makes of them is made, and measured, each time.
+func TestMeasuredLearning(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	d, err := New(1)
+	require.NoError(t, err)
+	tensors := map[string]*device.Tensor{}
+	for name, shape := range map[string]tensor.Shape{"x": {8, 64, 8, 8}, "w": {64, 64, 3, 3}, "y": {8, 64, 8, 8}} {
+		tensors[name], err = device.FromSlice(d, shape, make([]float32, device.Size(shape)))
+		require.NoError(t, err)
+	}
+	x, w, y, s := tensors["x"], tensors["w"], tensors["y"], device.ConvSpec{Padding: device.Pad(1)}.Normal()
+	kept := func() (n int) {
+		for _, form := range w.Handle.(*buffer[float32]).forms {
+			if form.kept != nil {
+				n++
+			}
+		}
+		return n
+	}
+	s.Learning = true
+	require.NoError(t, d.Conv(y, x, w, nil, s))
+	require.NoError(t, d.ConvBackwardData(x, y, w, s))
+	require.Len(t, d.choices.Keys(), 2)
+	require.Zero(t, kept())
+	s.Learning = false
+	for range 2 { // what was made is kept the second time
+		require.NoError(t, d.Conv(y, x, w, nil, s))
+		require.NoError(t, d.ConvBackwardData(x, y, w, s))
+	}
+	require.Len(t, d.choices.Keys(), 4)
+	require.LessOrEqual(t, kept(), 2, "weights keep what another algorithm made of them")
+	for _, each := range tensors {
+		each.Release()
+	}
+	require.NoError(t, d.Close())
+}

@@ -56,7 +56,7 @@ func (d *Device) convolve(y, x, w *device.Tensor, e epilogue, s device.ConvSpec)
 			d.convolvePicture(g, y, x, w, e)
 			return nil
 		}
-		d.choose("forward", g, func(a algorithm) {
+		d.choose("forward", g, w, func(a algorithm) {
 			if a == winograd {
 				weights, kept := d.plainWeights(w, e.fold)
 				d.convolveTiles(y, x, weights.data, e, s)
@@ -223,7 +223,7 @@ func (d *Device) ConvBackwardData(dx, dy, w *device.Tensor, s device.ConvSpec) e
 	}
 	return d.inBlocks(1, func(t []*device.Tensor) error {
 		g := newGeometry(t[0], w, t[1], s)
-		d.choose("backward data", g, func(a algorithm) {
+		d.choose("backward data", g, w, func(a algorithm) {
 			if a == winograd {
 				d.winogradBackwardData(t[0], t[1], w, s)
 			} else {
@@ -242,13 +242,14 @@ func (d *Device) ConvBackwardWeights(dw, x, dy *device.Tensor, s device.ConvSpec
 	if !inBlocksWell(x, dw, dy, s) {
 		return d.rowMajor(0, func(t []*device.Tensor) error { return d.backwardWeightsRowMajor(dw, t[0], t[1], s) }, x, dy)
 	}
+	s.Learning = false // no weights are read
 	return d.inBlocks(0, func(t []*device.Tensor) error {
 		g := newGeometry(t[0], dw, t[1], s)
 		if thin(x) {
 			d.backwardWeightsBlocks(g, dw, t[0], t[1])
 			return nil
 		}
-		d.choose("backward weights", g, func(a algorithm) {
+		d.choose("backward weights", g, nil, func(a algorithm) {
 			switch {
 			case a == winograd:
 				d.winogradBackwardWeights(dw, t[0], t[1], s)

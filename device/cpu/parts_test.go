@@ -91,8 +91,12 @@ func (c partsCase) passes(t *testing.T) map[string]partsPass {
 
 // directly is a pass by multiply-adds.
 func directly(t *testing.T, d *Device, r winogradRun, do func(d device.Device, result, a, b *device.Tensor) error, a, b []float64) []float64 {
-	defer func(before algorithm) { d.always = before }(d.always)
-	d.always = direct
+	use := func(a algorithm) {
+		d.always = a
+		clear(d.decided)
+	}
+	defer use(d.always)
+	use(direct)
 	r.do = func(d *Device, _ *winogradPlan, result, a, b *device.Tensor) { require.NoError(t, do(d, result, a, b)) }
 	return r.compute(t, d, nil, a, b)
 }

@@ -38,6 +38,7 @@ type convPlan struct {
 // plan finds or makes what cuDNN needs for a convolution of x with w to y. Padding is the same on opposite sides.
 func (d *Device) plan(x, w, y tensor.Shape, s device.ConvSpec) (_ *convPlan, err error) {
 	n := &d.dnn
+	s.Learning = false // cuDNN takes weights as they are
 	key := convKey{describe(x), describe(y), [4]int(w), s}
 	key.x.type_, key.y.type_ = d.products, d.products
 	if p, known := n.convs[key]; known {
