@@ -38,11 +38,13 @@ type Device struct {
 	vector *vector.Kernels
 	spaces []*gemm.Workspace // one per worker
 	lanes  [][]float32       // one per worker, see lane
-	places [][]int           // one per worker, of pixels, see parts.go
+	places []pixelPlaces     // one per worker, see parts.go
 	floats pool[float32]
 	labels pool[int32]
 	sums   []float64 // partial sums of the operation at work
 	stats  device.Stats
+
+	sumRows [3][]int // of the gradient at work, for a panel of so many blocks, see partsweights.go
 
 	choices *measured.File[chosen] // of algorithms, see choice.go
 	decided map[passOf]algorithm   // what was found there or measured
@@ -67,7 +69,7 @@ func New(threads int) (*Device, error) {
 		return nil, err
 	}
 	kernel := gemm.For(set)
-	d := &Device{set: set, tiles: tiles.For(set), vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads), places: make([][]int, threads),
+	d := &Device{set: set, tiles: tiles.For(set), vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads), places: make([]pixelPlaces, threads),
 		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", processor(set)), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}}
 	for i := range d.spaces {
 		d.spaces[i] = kernel.NewWorkspace(func(n int) []float32 { return d.floats.get(n, &d.stats).data })

@@ -65,8 +65,8 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 		for unit := from; unit < to; unit++ {
 			low := unit / outs * each * tiles.Side
 			high := min(pixels, low+each*tiles.Side)
-			d.places[worker] = s.places(d.places[worker][:0], low, high)
-			p.Places = d.places[worker]
+			d.places[worker].y = s.places(d.places[worker].y[:0], low, high)
+			p.Places = d.places[worker].y
 			done := 0
 			for i, taps := range s.taps {
 				if !s.split(d.tiles, p.X, low, high, taps) {
@@ -144,7 +144,7 @@ func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32]
 	b := d.floats.get(panels*steps*tiles.StepFloats+1, &d.stats)
 	var odd atomic.Bool
 	d.divide(panels, steps*tiles.StepFloats, func(worker, from, to int) {
-		square := d.lane(worker, tiles.Side*tiles.Side)
+		square, offsets := d.lane(worker, tiles.Side*tiles.Side), new([lanes]int32)
 		for n := from; n < to; n++ {
 			clear(square)
 			dst, rows := b.data[n*steps*tiles.StepFloats:], read.order.rows
@@ -153,11 +153,11 @@ func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32]
 					count := min(left, tiles.Side)
 					clear(square[count*tiles.Side:])
 					for block := n * 2; block < min(n*2+2, blocksOf(maps)); block++ {
-						var offsets [lanes]int32
+						clear(offsets[:])
 						for i := range min(lanes, maps-block*lanes) {
 							offsets[i] = int32(i * read.order.out)
 						}
-						d.tiles.Gather(square[block%2*lanes:], tiles.Side, w[block*lanes*read.order.out:], &offsets, rows[:count])
+						d.tiles.Gather(square[block%2*lanes:], tiles.Side, w[block*lanes*read.order.out:], offsets, rows[:count])
 					}
 					if !d.tiles.SplitWeights(dst, square) {
 						odd.Store(true)

@@ -36,6 +36,9 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 	room := d.floats.get(sums+d.team.size*each, &d.stats)
 	defer d.floats.put(room)
 	c.sums = room.data[:sums]
+	for blocks := 1; blocks <= 2; blocks++ {
+		d.sumRows[blocks] = c.rowsOfSums(d.sumRows[blocks][:0], blocks)
+	}
 	none := make([]float32, tiles.Side)
 	var odd atomic.Bool
 	for group := range g.Groups {
@@ -44,13 +47,13 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 			memory := room.data[sums+worker*each:][:each]
 			square, lines, x, y := memory[:tiles.Side*tiles.Side], memory[tiles.Side*tiles.Side:][:step], memory[tiles.Side*tiles.Side+step:], memory[tiles.Side*tiles.Side+step+wide*panel:]
 			p := &tiles.PartsProduct{Y: c.sums, YBlock: lanes, Bias: none, Sums: square, X: x}
-			of := pixelPlaces{make([]int, 0, stepsAtOnce*tiles.Side), make([]int, 0, stepsAtOnce*tiles.Side)}
 			for unit := first; unit < last; unit++ {
 				top, left := unit/pieces(ins, wide)*high, unit%pieces(ins, wide)*wide
 				right := min(left+wide, ins)
-				whole, last := c.rowsOfTiles(left, right, 2), c.rowsOfTiles(left, right, 1)
+				rows := d.sumRows[2][left*tiles.Side : min(right*tiles.Side, g.channels)]
 				for pixel := 0; pixel < g.images*g.places; pixel += stepsAtOnce * tiles.Side {
-					of = c.pixels(of, pixel, min(g.images*g.places, pixel+stepsAtOnce*tiles.Side))
+					d.places[worker] = c.pixels(d.places[worker], pixel, min(g.images*g.places, pixel+stepsAtOnce*tiles.Side))
+					of := d.places[worker]
 					p.Steps, p.Add = len(of.x)/tiles.Side, c.sums
 					if pixel == 0 {
 						p.Add = nil
@@ -67,9 +70,9 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 							}
 						}
 						for n := top; n < min(top+high, outs); n++ {
-							p.W, p.Places, p.Blocks = y[(n-top)*panel:], whole, 2
+							p.W, p.Places, p.Blocks = y[(n-top)*panel:], rows, 2
 							if blocksOf(g.maps) == 2*n+1 {
-								p.Places, p.Blocks = last, 1
+								p.Places, p.Blocks = d.sumRows[1][left*tiles.Side:][:len(rows)], 1
 							}
 							d.tiles.Compute(p, (n*c.blocks*len(c.reach)+tap)*lanes*outputsOfPiece)
 						}
@@ -102,13 +105,13 @@ func (d *Device) cutGradient(g *geometry, outs, ins int) (high, wide int) {
 	return high, wide
 }
 
-// rowsOfTiles lists, in bytes from a tap's first piece, where the rows of sums of input channels are, each of some blocks of output
-// channels: Side for each panel from number first to last-1, but no more than there are channels. For the pieces see correlation.
-func (c *correlation) rowsOfTiles(first, last, blocks int) (places []int) {
-	for channel := first * tiles.Side; channel < min(last*tiles.Side, c.geometry.channels); channel++ {
-		places = append(places, 4*(channel/lanes*len(c.reach)*lanes*outputsOfPiece+channel%lanes*lanes*blocks))
+// rowsOfSums lists, in bytes from a tap's first piece, where the rows of sums of input channels are, each of some blocks of output
+// channels. For the pieces see correlation.
+func (c *correlation) rowsOfSums(list []int, blocks int) []int {
+	for channel := range c.geometry.channels {
+		list = append(list, 4*(channel/lanes*len(c.reach)*lanes*outputsOfPiece+channel%lanes*lanes*blocks))
 	}
-	return places
+	return list
 }
 
 // pixelPlaces is where some pixels of the output are, and where the window's first tap finds its input for each, both in bytes. There are whole steps
