@@ -93,12 +93,12 @@ func TestPrecision(t *testing.T) {
 		spec, precision, message string
 	}{
 		{"cpu", "fp32", ""},
-		{"cpu", "bf16", "precision bf16, expected what cpu offers: fp32"},
+		{"cpu", "tf32", "precision tf32, expected what cpu offers: fp32, bf16"},
 		{"reference", "tf32", "precision tf32, expected what reference offers: fp32"},
 		{"absent", "tf32", "no such hardware"},
 		{"absent", "bf16", "precision bf16, expected what absent offers: fp32, tf32"},
 		{"auto", "fp32", ""},
-		{"auto", "tf32", "cpu: precision tf32, expected what cpu offers: fp32"},
+		{"auto", "tf32", "cpu: precision tf32, expected what cpu offers: fp32, bf16"},
 	} {
 		var p device.Precision
 		require.NoError(t, p.UnmarshalText([]byte(row.precision)))

@@ -47,7 +47,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--steps", "x"}, 2, `invalid value "x" for flag -steps`},
 		{[]string{"--threads", "-1"}, 2, "--threads: -1, expected 1 to 1024"},
 		{[]string{"--precision", "fp8"}, 2, `invalid value "fp8" for flag -precision: expected fp32, tf32, bf16`},
-		{[]string{"--precision", "bf16", "--devices", "cpu"}, 2, "--precision: precision bf16, expected what cpu offers: fp32"},
+		{[]string{"--precision", "tf32", "--devices", "cpu"}, 2, "--precision: precision tf32, expected what cpu offers: fp32, bf16"},
 		{[]string{"--peer", "caffe"}, 2, `--peer: "caffe", expected pytorch or onnxruntime`},
 		{[]string{"--peer", "pytorch", "--ops"}, 2, "--peer and --ops: expected one or the other"},
 		{[]string{"--peer", "onnxruntime", "--work", "train"}, 2, "--peer onnxruntime: it infers only"},

@@ -349,7 +349,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown flag", []string{picture, "--labels", "x"}, usage, `flag provided but not defined: -labels`},
 		{"unknown model", []string{"--model", "lenet", "--weights", good, picture}, usage, `--model: unknown model "lenet", expected one of `},
 		{"unknown device", []string{"--run", run, "--device", "tpu", picture}, usage, `--device: .*unknown "tpu", expected auto`},
-		{"precision of the device", []string{"--run", run, "--device", "cpu", "--precision", "bf16", picture}, usage, `--precision: precision bf16, expected what cpu offers: fp32`},
+		{"precision of the device", []string{"--run", run, "--device", "cpu", "--precision", "tf32", picture}, usage, `--precision: precision tf32, expected what cpu offers: fp32, bf16`},
 		{"logits elsewhere", []string{"--run", run, "--logits", "out.csv", picture}, usage, `--logits: "out.csv", expected a name that ends in .npy`},
 		{"no run", []string{"--run", "/nowhere", picture}, failure, `--run /nowhere: no such file or directory`},
 		{"run is a file", []string{"--run", picture, picture}, failure, `--run .*m.png: not a folder`},

@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 		{"steps", []string{"--max-steps", "-1"}, usage, `--max-steps: -1, expected at least 0`},
 		{"threads", []string{"--data", bars, "--threads", "-1"}, usage, `--threads: -1, expected 1 to 1024`},
 		{"precision", []string{"--data", bars, "--precision", "double"}, usage, `invalid value "double" for flag -precision: expected fp32, tf32, bf16`},
-		{"precision of the device", []string{"--data", bars, "--device", "cpu", "--precision", "bf16"}, usage, `--precision: precision bf16, expected what cpu offers: fp32`},
+		{"precision of the device", []string{"--data", bars, "--device", "cpu", "--precision", "tf32"}, usage, `--precision: precision tf32, expected what cpu offers: fp32, bf16`},
 		{"seed", []string{"--seed", "-1"}, usage, `invalid value "-1" for flag -seed`},
 		{"classes", []string{"--classes", "2000000000"}, usage, `--classes: 2000000000, expected 1 to 100000`},
 		{"log", []string{"--log", "xml"}, usage, `--log: "xml", expected text or json`},

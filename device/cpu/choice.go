@@ -86,7 +86,7 @@ func (d *Device) unmeasured(pass string, g *geometry) (a algorithm, known bool) 
 	case len(ways) == 1 || products < worthMeasuring:
 		return direct, true
 	case d.exact:
-		return g.rule(ways), true
+		return d.rule(g, ways), true
 	}
 	found, known := d.choices.Find(g.key(pass))
 	return found.Algorithm, known && slices.Contains(ways, found.Algorithm)
@@ -150,11 +150,17 @@ func shorter(before float64, work func()) float64 {
 }
 
 // rule is which of the ways is fastest more often than not.
-func (g *geometry) rule(ways []algorithm) algorithm {
-	switch many := 4 * lanes; {
-	case slices.Contains(ways, winograd) && g.channels >= many && g.maps >= many && g.outHeight >= 7 && g.outWidth >= 7:
+func (d *Device) rule(g *geometry, ways []algorithm) algorithm {
+	const many = 4 * lanes
+	tiles := slices.Contains(ways, byParts) && g.images*g.places >= many
+	switch {
+	case g.channels < many || g.maps < many:
+		return direct
+	case tiles && d.precision == device.BF16:
+		return byParts
+	case slices.Contains(ways, winograd) && g.outHeight >= 7 && g.outWidth >= 7:
 		return winograd
-	case slices.Contains(ways, byParts) && g.channels >= many && g.maps >= many && g.images*g.places >= many:
+	case tiles:
 		return byParts
 	}
 	return direct

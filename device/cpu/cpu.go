@@ -16,11 +16,11 @@ import (
 )
 
 func init() {
-	device.Register(device.Driver{Name: "cpu", Preference: 0, Open: func(index int, o device.Options) (device.Device, error) {
+	device.Register(device.Driver{Name: "cpu", Preference: 0, Precisions: []device.Precision{device.BF16}, Open: func(index int, o device.Options) (device.Device, error) {
 		if index != 0 {
 			return nil, fmt.Errorf("cpu:%d: there is one cpu device, number 0; its threads are an option", index)
 		}
-		d, err := New(o.Threads)
+		d, err := open(o.Threads, o.Precision)
 		if err != nil {
 			return nil, err
 		}
@@ -31,18 +31,19 @@ func init() {
 
 // Device computes in float32 on all cores of this machine.
 type Device struct {
-	team   *team
-	set    isa.Set
-	kernel *gemm.Kernel
-	tiles  *tiles.Kernel
-	vector *vector.Kernels
-	spaces []*gemm.Workspace // one per worker
-	lanes  [][]float32       // one per worker, see lane
-	places []pixelPlaces     // one per worker, see parts.go
-	floats pool[float32]
-	labels pool[int32]
-	sums   []float64 // partial sums of the operation at work
-	stats  device.Stats
+	team      *team
+	set       isa.Set
+	precision device.Precision
+	kernel    *gemm.Kernel
+	tiles     *tiles.Kernel
+	vector    *vector.Kernels
+	spaces    []*gemm.Workspace // one per worker
+	lanes     [][]float32       // one per worker, see lane
+	places    []pixelPlaces     // one per worker, see parts.go
+	floats    pool[float32]
+	labels    pool[int32]
+	sums      []float64 // partial sums of the operation at work
+	stats     device.Stats
 
 	sumRows [3][]int // of the gradient at work, for a panel of so many blocks, see partsweights.go
 
@@ -60,7 +61,11 @@ var _ device.Measurer = (*Device)(nil)
 
 // New opens the device with a number of threads; 0 means as many as Go may use (GOMAXPROCS). It fails if the
 // environment variable FOVEA_CPU asks for an instruction set that this machine lacks.
-func New(threads int) (*Device, error) {
+func New(threads int) (*Device, error) { return open(threads, device.FP32) }
+
+// open is New of a device that multiplies in some precision. With BF16 what AMX multiplies (large products of matrices, convolutions where
+// that is fastest) are numbers rounded to bfloat16, and all else, activations too, is as with FP32.
+func open(threads int, precision device.Precision) (*Device, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -68,9 +73,15 @@ func New(threads int) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel := gemm.For(set)
-	d := &Device{set: set, tiles: tiles.For(set), vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads), places: make([]pixelPlaces, threads),
-		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", processor(set)), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}}
+	kernel, blocks, choices := gemm.For(set), tiles.For(set), processor(set)
+	if precision == device.BF16 {
+		if kernel, blocks = kernel.Rounded(), blocks.Rounded(); kernel == nil {
+			return nil, fmt.Errorf("%w %v needs a processor with AMX, this one computes with %v: it offers %v", device.ErrPrecision, precision, set, device.FP32)
+		}
+		choices += " " + precision.String()
+	}
+	d := &Device{set: set, precision: precision, tiles: blocks, vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads), places: make([]pixelPlaces, threads),
+		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", choices), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}}
 	for i := range d.spaces {
 		d.spaces[i] = kernel.NewWorkspace(func(n int) []float32 { return d.floats.get(n, &d.stats).data })
 	}
@@ -82,7 +93,11 @@ func (d *Device) Name() string { return "cpu" }
 
 // Describe implements device.Memory.
 func (d *Device) Describe() string {
-	return fmt.Sprintf("cpu (float32, %s/%s, %s kernels, %d threads)", runtime.GOOS, runtime.GOARCH, d.set, d.team.size)
+	float := "float32"
+	if d.precision != device.FP32 {
+		float += fmt.Sprintf(", %v products", d.precision)
+	}
+	return fmt.Sprintf("cpu (%s, %s/%s, %s kernels, %d threads)", float, runtime.GOOS, runtime.GOARCH, d.set, d.team.size)
 }
 
 // Float implements device.Memory.

@@ -15,22 +15,26 @@ import (
 // splitAtOnce is how many float32s the parts of a unit's inputs take at most: 500 KB.
 const splitAtOnce = 500 << 10 / 4
 
-// What it costs in nanoseconds to split an input, to read a weight's parts, which other units read as well, from beyond the second-level cache, and to
-// multiply one by the other: measured with AMX, and what matters is which is how many times another.
-const (
-	nsSplit    = .2
-	nsRead     = .5
-	nsMultiply = .006
-)
+// partsCosts is what it costs in nanoseconds to split an input, to read a weight's parts, which other units read as well, from beyond the second-level
+// cache, and to multiply one by the other. What matters is which is how many times another.
+type partsCosts struct{ split, read, multiply float64 }
+
+// costs were measured with AMX.
+func (d *Device) costs() partsCosts {
+	if d.precision == device.BF16 {
+		return partsCosts{.1, .17, .0015}
+	}
+	return partsCosts{.2, .5, .006}
+}
 
 // cutParts says how many tiles of pixels a unit has, and how many units share the output channels. What a unit computes does not depend on it.
 func (d *Device) cutParts(pixels, panels, depth, steps int) (each, outs int) {
-	least := never
-	for tall := 1; tall == 1 || tall*steps*tiles.StepFloats <= splitAtOnce && (tall-1)*tiles.Side < pixels; tall++ {
+	least, cost := never, d.costs()
+	for tall := 1; tall == 1 || tall*steps*d.tiles.StepFloats() <= splitAtOnce && (tall-1)*tiles.Side < pixels; tall++ {
 		for wide := range min(panels, partsPerWorker*d.team.size) {
 			groups, wide := pieces(pixels, tall*tiles.Side), wide+1
 			inputs, weights := float64(pixels*depth), float64(panels*tiles.Side*depth)
-			ns := inputs*nsSplit*float64(wide) + weights*nsRead*float64(groups) + inputs*float64(panels*tiles.Side)*nsMultiply
+			ns := inputs*cost.split*float64(wide) + weights*cost.read*float64(groups) + inputs*float64(panels*tiles.Side)*cost.multiply
 			ns *= float64(pieces(groups*wide, d.team.size)*d.team.size) / float64(groups*wide) // what the worker with most to do has
 			if ns < least {
 				least, each, outs = ns, tall, wide
@@ -46,13 +50,13 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 	defer d.doneWith(weights, kept)
 	steps, most := read.steps()
 	panels := pieces(s.maps, tiles.Side)
-	if weights.data[panels*steps*tiles.StepFloats] != 0 {
+	if weights.data[panels*steps*d.tiles.StepFloats()] != 0 {
 		return false
 	}
 	pixels := s.images * s.pixels
 	each, outs := d.cutParts(pixels, panels, s.rowsOfWeights, most)
 	groups := pieces(pixels, each*tiles.Side)
-	size := tiles.Side*tiles.Side + each*most*tiles.StepFloats
+	size := tiles.Side*tiles.Side + each*most*d.tiles.StepFloats()
 	room := d.floats.get(d.team.size*size, &d.stats)
 	defer d.floats.put(room)
 	bias := make([]float32, (panels+1)*tiles.Side)
@@ -77,7 +81,7 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 					p.Add = s.add
 				}
 				for n := panels * (unit % outs) / outs; n < panels*(unit%outs+1)/outs; n++ {
-					p.W, p.Blocks = weights.data[(n*steps+done)*tiles.StepFloats:], min(2, blocksOf(s.maps)-2*n)
+					p.W, p.Blocks = weights.data[(n*steps+done)*d.tiles.StepFloats():], min(2, blocksOf(s.maps)-2*n)
 					if p.Bias = none; i == 0 {
 						p.Bias = bias[n*tiles.Side:]
 					}
@@ -121,7 +125,7 @@ func (s *sweep) split(k *tiles.Kernel, dst []float32, low, high int, t *tiles.Ta
 		at := (pixel - low) % tiles.Side
 		n := min(high-pixel, tiles.Side-at, s.cols-col, s.pixels-row*s.cols-col)
 		from := s.xFirst + image*s.xImage + row*s.xRow + col*s.xStep
-		fine = k.SplitPixels(dst[(pixel-low)/tiles.Side*t.Steps()*tiles.StepFloats:], at, s.x, from, s.xStep, n, t) && fine
+		fine = k.SplitPixels(dst[(pixel-low)/tiles.Side*t.Steps()*k.StepFloats():], at, s.x, from, s.xStep, n, t) && fine
 		pixel += n
 	}
 	return fine
@@ -141,13 +145,13 @@ func (d *Device) splitWeights(w *device.Tensor, f *folding, first, maps int, rea
 func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32] {
 	panels := pieces(maps, tiles.Side)
 	steps, _ := read.steps()
-	b := d.floats.get(panels*steps*tiles.StepFloats+1, &d.stats)
+	b := d.floats.get(panels*steps*d.tiles.StepFloats()+1, &d.stats)
 	var odd atomic.Bool
-	d.divide(panels, steps*tiles.StepFloats, func(worker, from, to int) {
+	d.divide(panels, steps*d.tiles.StepFloats(), func(worker, from, to int) {
 		square, offsets := d.lane(worker, tiles.Side*tiles.Side), new([lanes]int32)
 		for n := from; n < to; n++ {
 			clear(square)
-			dst, rows := b.data[n*steps*tiles.StepFloats:], read.order.rows
+			dst, rows := b.data[n*steps*d.tiles.StepFloats():], read.order.rows
 			for _, t := range read.taps {
 				for left := t.Rows(); left > 0; left -= tiles.Side {
 					count := min(left, tiles.Side)
@@ -162,13 +166,13 @@ func (d *Device) makeParts(w []float32, maps int, read reading) *buffer[float32]
 					if !d.tiles.SplitWeights(dst, square) {
 						odd.Store(true)
 					}
-					dst, rows = dst[tiles.StepFloats:], rows[count:]
+					dst, rows = dst[d.tiles.StepFloats():], rows[count:]
 				}
 			}
 		}
 	})
-	if b.data[panels*steps*tiles.StepFloats] = 0; odd.Load() {
-		b.data[panels*steps*tiles.StepFloats] = float32(math.NaN())
+	if b.data[panels*steps*d.tiles.StepFloats()] = 0; odd.Load() {
+		b.data[panels*steps*d.tiles.StepFloats()] = float32(math.NaN())
 	}
 	return b
 }

@@ -29,8 +29,8 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 	// Tiles are cut into rectangles: output channels, input channels.
 	outs, ins := pieces(g.maps, tiles.Side), pieces(g.channels, tiles.Side)
 	high, wide := d.cutGradient(g, outs, ins)
-	const step = tiles.StepFloats
-	const panel = stepsAtOnce * step
+	step := d.tiles.StepFloats()
+	panel := stepsAtOnce * step
 	each := tiles.Side*tiles.Side + step + (high+wide)*panel
 	sums := outs * c.blocks * len(c.reach) * lanes * outputsOfPiece
 	room := d.floats.get(sums+d.team.size*each, &d.stats)
@@ -90,12 +90,12 @@ func (d *Device) backwardWeightsParts(g *geometry, dw, x, dy *device.Tensor) boo
 
 // cutGradient says how many panels of output and of input channels a rectangle has. What is computed does not depend on it.
 func (d *Device) cutGradient(g *geometry, outs, ins int) (high, wide int) {
-	least := never
+	least, cost := never, d.costs()
 	pixels, window := float64(g.images*g.places), float64(g.rows*g.cols)
 	for tall := 1; tall <= min(outs, panelsAtOnce); tall++ {
 		for broad := 1; broad <= min(ins, panelsAtOnce); broad++ {
 			down, across := pieces(outs, tall), pieces(ins, broad)
-			ns := nsSplit*(float64(g.channels*down)*window+float64(g.maps*across)) + nsMultiply*float64(g.channels*g.maps)*window
+			ns := cost.split*(float64(g.channels*down)*window+float64(g.maps*across)) + cost.multiply*float64(g.channels*g.maps)*window
 			ns *= pixels * float64(pieces(down*across, d.team.size)*d.team.size) / float64(down*across)
 			if ns < least {
 				least, high, wide = ns, tall, broad
@@ -142,7 +142,7 @@ func (c *correlation) splitOutputs(k *tiles.Kernel, dst []float32, n int, of pix
 	y := c.y[c.yFirst+2*n*plane:]
 	at := 0
 	for ; at+tiles.Side <= len(of.y); at += tiles.Side {
-		fine = k.SplitLines(dst[at/tiles.Side*tiles.StepFloats:], y, of.y[at:at+tiles.Side], half) && fine
+		fine = k.SplitLines(dst[at/tiles.Side*k.StepFloats():], y, of.y[at:at+tiles.Side], half) && fine
 	}
 	if at == len(of.y) {
 		return fine
@@ -152,7 +152,7 @@ func (c *correlation) splitOutputs(k *tiles.Kernel, dst []float32, n int, of pix
 		copy(square[i*tiles.Side:][:lanes], y[place/4:])
 		copy(square[i*tiles.Side+lanes:][:lanes], y[place/4+half:])
 	}
-	return k.SplitWeights(dst[at/tiles.Side*tiles.StepFloats:], square) && fine
+	return k.SplitWeights(dst[at/tiles.Side*k.StepFloats():], square) && fine
 }
 
 // splitInputs splits what a tap finds from pixels in panel n of input channels.
@@ -164,7 +164,7 @@ func (c *correlation) splitInputs(k *tiles.Kernel, dst []float32, n, tap int, of
 	x := c.x.data[c.xFirst+2*n*c.x.block+c.reach[tap].place:]
 	for at := 0; at < len(of.x); at += tiles.Side {
 		fine = k.SplitLines(lines, x, of.x[at:at+tiles.Side], half) && fine
-		k.Turn(dst[at/tiles.Side*tiles.StepFloats:], lines)
+		k.Turn(dst[at/tiles.Side*k.StepFloats():], lines)
 	}
 	return fine
 }

@@ -31,3 +31,31 @@ func PartsAMX(p *byte)
 //
 //go:noescape
 func ProductPartsAMX(p *byte)
+
+// RoundRowsAVX512 writes the first part of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i
+// at dst[s*2048+p*2048+i*64]. The 16 elements of half h of step s begin offsets[2*s+h] bytes from their row's first. At least one row and
+// step. It returns 0, or bits where a number is not finite or as large as almost 2^128.
+//
+//go:noescape
+func RoundRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int, offsets *int) uint32
+
+// RoundLinesAVX512 writes the first part of 32 lines of 32 columns, stride elements apart, as tiles of B: pair m of columns 16g to 16g+15 of part p
+// at dst[p*2048+g*1024+m*64]. It returns 0, or bits where a number is not finite or as large as almost 2^128.
+//
+//go:noescape
+func RoundLinesAVX512(dst *byte, src *float32, stride int) uint32
+
+// RoundPlacesAVX512 is RoundLinesAVX512 of lines that begin places[k] bytes from src, and whose columns 16 to 31 are half bytes farther.
+//
+//go:noescape
+func RoundPlacesAVX512(dst *byte, src *float32, places *int, half int) uint32
+
+// RoundedAMX computes tiles of 32 rows and columns.
+//
+//go:noescape
+func RoundedAMX(p *byte)
+
+// ProductRoundedAMX computes tiles of 32 pixels and 32 channels.
+//
+//go:noescape
+func ProductRoundedAMX(p *byte)

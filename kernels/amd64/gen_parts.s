@@ -24,9 +24,9 @@ TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-52
 	MOVL         $0x7fffffff, DI
 	VPBROADCASTD DI, Z4
 	KXORW        K1, K1, K1
-	VMOVUPS      oddwords<>+0(SB), Z5
+	VMOVUPS      oddwordsParts<>+0(SB), Z5
 
-stepSplitRows:
+stepSplitRowsAVX512:
 	MOVQ rows+24(FP), DI
 	MOVQ AX, R8
 	MOVQ (SI), R9
@@ -34,7 +34,7 @@ stepSplitRows:
 	MOVQ 8(SI), R10
 	ADDQ CX, R10
 
-rowSplitRows:
+rowSplitRowsAVX512:
 	VMOVUPS  (R9), Z6
 	VMOVUPS  (R10), Z7
 	VPANDD   Z4, Z6, Z8
@@ -77,49 +77,49 @@ rowSplitRows:
 	ADDQ     DX, R10
 	ADDQ     $0x40, R8
 	DECQ     DI
-	JNE      rowSplitRows
+	JNE      rowSplitRowsAVX512
 	ADDQ     $0x10, SI
 	ADDQ     $0x00001800, AX
 	DECQ     BX
-	JNE      stepSplitRows
+	JNE      stepSplitRowsAVX512
 	KMOVW    K1, AX
 	MOVL     AX, ret+48(FP)
 	VZEROUPPER
 	RET
 
-DATA oddwords<>+0(SB)/2, $0x0001
-DATA oddwords<>+2(SB)/2, $0x0003
-DATA oddwords<>+4(SB)/2, $0x0005
-DATA oddwords<>+6(SB)/2, $0x0007
-DATA oddwords<>+8(SB)/2, $0x0009
-DATA oddwords<>+10(SB)/2, $0x000b
-DATA oddwords<>+12(SB)/2, $0x000d
-DATA oddwords<>+14(SB)/2, $0x000f
-DATA oddwords<>+16(SB)/2, $0x0011
-DATA oddwords<>+18(SB)/2, $0x0013
-DATA oddwords<>+20(SB)/2, $0x0015
-DATA oddwords<>+22(SB)/2, $0x0017
-DATA oddwords<>+24(SB)/2, $0x0019
-DATA oddwords<>+26(SB)/2, $0x001b
-DATA oddwords<>+28(SB)/2, $0x001d
-DATA oddwords<>+30(SB)/2, $0x001f
-DATA oddwords<>+32(SB)/2, $0x0021
-DATA oddwords<>+34(SB)/2, $0x0023
-DATA oddwords<>+36(SB)/2, $0x0025
-DATA oddwords<>+38(SB)/2, $0x0027
-DATA oddwords<>+40(SB)/2, $0x0029
-DATA oddwords<>+42(SB)/2, $0x002b
-DATA oddwords<>+44(SB)/2, $0x002d
-DATA oddwords<>+46(SB)/2, $0x002f
-DATA oddwords<>+48(SB)/2, $0x0031
-DATA oddwords<>+50(SB)/2, $0x0033
-DATA oddwords<>+52(SB)/2, $0x0035
-DATA oddwords<>+54(SB)/2, $0x0037
-DATA oddwords<>+56(SB)/2, $0x0039
-DATA oddwords<>+58(SB)/2, $0x003b
-DATA oddwords<>+60(SB)/2, $0x003d
-DATA oddwords<>+62(SB)/2, $0x003f
-GLOBL oddwords<>(SB), RODATA|NOPTR, $64
+DATA oddwordsParts<>+0(SB)/2, $0x0001
+DATA oddwordsParts<>+2(SB)/2, $0x0003
+DATA oddwordsParts<>+4(SB)/2, $0x0005
+DATA oddwordsParts<>+6(SB)/2, $0x0007
+DATA oddwordsParts<>+8(SB)/2, $0x0009
+DATA oddwordsParts<>+10(SB)/2, $0x000b
+DATA oddwordsParts<>+12(SB)/2, $0x000d
+DATA oddwordsParts<>+14(SB)/2, $0x000f
+DATA oddwordsParts<>+16(SB)/2, $0x0011
+DATA oddwordsParts<>+18(SB)/2, $0x0013
+DATA oddwordsParts<>+20(SB)/2, $0x0015
+DATA oddwordsParts<>+22(SB)/2, $0x0017
+DATA oddwordsParts<>+24(SB)/2, $0x0019
+DATA oddwordsParts<>+26(SB)/2, $0x001b
+DATA oddwordsParts<>+28(SB)/2, $0x001d
+DATA oddwordsParts<>+30(SB)/2, $0x001f
+DATA oddwordsParts<>+32(SB)/2, $0x0021
+DATA oddwordsParts<>+34(SB)/2, $0x0023
+DATA oddwordsParts<>+36(SB)/2, $0x0025
+DATA oddwordsParts<>+38(SB)/2, $0x0027
+DATA oddwordsParts<>+40(SB)/2, $0x0029
+DATA oddwordsParts<>+42(SB)/2, $0x002b
+DATA oddwordsParts<>+44(SB)/2, $0x002d
+DATA oddwordsParts<>+46(SB)/2, $0x002f
+DATA oddwordsParts<>+48(SB)/2, $0x0031
+DATA oddwordsParts<>+50(SB)/2, $0x0033
+DATA oddwordsParts<>+52(SB)/2, $0x0035
+DATA oddwordsParts<>+54(SB)/2, $0x0037
+DATA oddwordsParts<>+56(SB)/2, $0x0039
+DATA oddwordsParts<>+58(SB)/2, $0x003b
+DATA oddwordsParts<>+60(SB)/2, $0x003d
+DATA oddwordsParts<>+62(SB)/2, $0x003f
+GLOBL oddwordsParts<>(SB), RODATA|NOPTR, $64
 
 // func SplitLinesAVX512(dst *byte, src *float32, stride int) uint32
 // Requires: AVX, AVX512F
@@ -141,7 +141,7 @@ TEXT ·SplitLinesAVX512(SB), NOSPLIT, $0-28
 	KXORW        K1, K1, K1
 	MOVQ         $0x00000010, BX
 
-loopSplitLines:
+loopSplitLinesAVX512:
 	VMOVUPS (CX), Z5
 	VMOVUPS (CX)(DX*1), Z6
 	VPANDD  Z4, Z5, Z7
@@ -227,7 +227,7 @@ loopSplitLines:
 	LEAQ    (CX)(DX*2), CX
 	ADDQ    $0x40, AX
 	DECQ    BX
-	JNE     loopSplitLines
+	JNE     loopSplitLinesAVX512
 	KMOVW   K1, AX
 	MOVL    AX, ret+24(FP)
 	VZEROUPPER
@@ -254,7 +254,7 @@ TEXT ·SplitPlacesAVX512(SB), NOSPLIT, $0-36
 	KXORW        K1, K1, K1
 	MOVQ         $0x00000010, SI
 
-loopSplitPlaces:
+loopSplitPlacesAVX512:
 	MOVQ    (DX), DI
 	MOVQ    8(DX), R8
 	VMOVUPS (CX)(DI*1), Z5
@@ -342,7 +342,7 @@ loopSplitPlaces:
 	ADDQ    $0x10, DX
 	ADDQ    $0x40, AX
 	DECQ    SI
-	JNE     loopSplitPlaces
+	JNE     loopSplitPlacesAVX512
 	KMOVW   K1, AX
 	MOVL    AX, ret+32(FP)
 	VZEROUPPER
@@ -1698,6 +1698,978 @@ doneAfterProductPartsAMX:
 	JNE  pixelAfterProductPartsAMX
 
 writtenAfterProductPartsAMX:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func RoundRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int, offsets *int) uint32
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·RoundRowsAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         steps+32(FP), BX
+	MOVQ         offsets+40(FP), SI
+	SHLQ         $0x02, DX
+	MOVL         $0x00000001, DI
+	VPBROADCASTD DI, Z0
+	MOVL         $0x00007fff, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xffff0000, DI
+	VPBROADCASTD DI, Z2
+	MOVL         $0x7f7f7fff, DI
+	VPBROADCASTD DI, Z3
+	MOVL         $0x7fffffff, DI
+	VPBROADCASTD DI, Z4
+	KXORW        K1, K1, K1
+	VMOVUPS      oddwordsRounded<>+0(SB), Z5
+
+stepRoundRowsAVX512:
+	MOVQ rows+24(FP), DI
+	MOVQ AX, R8
+	MOVQ (SI), R9
+	ADDQ CX, R9
+	MOVQ 8(SI), R10
+	ADDQ CX, R10
+
+rowRoundRowsAVX512:
+	VMOVUPS  (R9), Z6
+	VMOVUPS  (R10), Z7
+	VPANDD   Z4, Z6, Z8
+	VPCMPUD  $0x06, Z3, Z8, K2
+	KORW     K2, K1, K1
+	VPSRLD   $0x10, Z6, Z8
+	VPANDD   Z0, Z8, Z8
+	VPADDD   Z1, Z8, Z8
+	VPADDD   Z6, Z8, Z8
+	VPANDD   Z2, Z8, Z8
+	VPANDD   Z4, Z7, Z6
+	VPCMPUD  $0x06, Z3, Z6, K2
+	KORW     K2, K1, K1
+	VPSRLD   $0x10, Z7, Z6
+	VPANDD   Z0, Z6, Z6
+	VPADDD   Z1, Z6, Z6
+	VPADDD   Z7, Z6, Z6
+	VPANDD   Z2, Z6, Z6
+	VPERMT2W Z6, Z5, Z8
+	VMOVUPS  Z8, (R8)
+	ADDQ     DX, R9
+	ADDQ     DX, R10
+	ADDQ     $0x40, R8
+	DECQ     DI
+	JNE      rowRoundRowsAVX512
+	ADDQ     $0x10, SI
+	ADDQ     $0x00000800, AX
+	DECQ     BX
+	JNE      stepRoundRowsAVX512
+	KMOVW    K1, AX
+	MOVL     AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA oddwordsRounded<>+0(SB)/2, $0x0001
+DATA oddwordsRounded<>+2(SB)/2, $0x0003
+DATA oddwordsRounded<>+4(SB)/2, $0x0005
+DATA oddwordsRounded<>+6(SB)/2, $0x0007
+DATA oddwordsRounded<>+8(SB)/2, $0x0009
+DATA oddwordsRounded<>+10(SB)/2, $0x000b
+DATA oddwordsRounded<>+12(SB)/2, $0x000d
+DATA oddwordsRounded<>+14(SB)/2, $0x000f
+DATA oddwordsRounded<>+16(SB)/2, $0x0011
+DATA oddwordsRounded<>+18(SB)/2, $0x0013
+DATA oddwordsRounded<>+20(SB)/2, $0x0015
+DATA oddwordsRounded<>+22(SB)/2, $0x0017
+DATA oddwordsRounded<>+24(SB)/2, $0x0019
+DATA oddwordsRounded<>+26(SB)/2, $0x001b
+DATA oddwordsRounded<>+28(SB)/2, $0x001d
+DATA oddwordsRounded<>+30(SB)/2, $0x001f
+DATA oddwordsRounded<>+32(SB)/2, $0x0021
+DATA oddwordsRounded<>+34(SB)/2, $0x0023
+DATA oddwordsRounded<>+36(SB)/2, $0x0025
+DATA oddwordsRounded<>+38(SB)/2, $0x0027
+DATA oddwordsRounded<>+40(SB)/2, $0x0029
+DATA oddwordsRounded<>+42(SB)/2, $0x002b
+DATA oddwordsRounded<>+44(SB)/2, $0x002d
+DATA oddwordsRounded<>+46(SB)/2, $0x002f
+DATA oddwordsRounded<>+48(SB)/2, $0x0031
+DATA oddwordsRounded<>+50(SB)/2, $0x0033
+DATA oddwordsRounded<>+52(SB)/2, $0x0035
+DATA oddwordsRounded<>+54(SB)/2, $0x0037
+DATA oddwordsRounded<>+56(SB)/2, $0x0039
+DATA oddwordsRounded<>+58(SB)/2, $0x003b
+DATA oddwordsRounded<>+60(SB)/2, $0x003d
+DATA oddwordsRounded<>+62(SB)/2, $0x003f
+GLOBL oddwordsRounded<>(SB), RODATA|NOPTR, $64
+
+// func RoundLinesAVX512(dst *byte, src *float32, stride int) uint32
+// Requires: AVX, AVX512F
+TEXT ·RoundLinesAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	SHLQ         $0x02, DX
+	MOVL         $0x00000001, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x00007fff, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0xffff0000, BX
+	VPBROADCASTD BX, Z2
+	MOVL         $0x7f7f7fff, BX
+	VPBROADCASTD BX, Z3
+	MOVL         $0x7fffffff, BX
+	VPBROADCASTD BX, Z4
+	KXORW        K1, K1, K1
+	MOVQ         $0x00000010, BX
+
+loopRoundLinesAVX512:
+	VMOVUPS (CX), Z5
+	VMOVUPS (CX)(DX*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VPANDD  Z4, Z6, Z5
+	VPCMPUD $0x06, Z3, Z5, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z6, Z5, Z5
+	VPANDD  Z2, Z5, Z5
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z5, Z7, Z7
+	VMOVUPS Z7, (AX)
+	VMOVUPS 64(CX), Z5
+	VMOVUPS 64(CX)(DX*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VPANDD  Z4, Z6, Z5
+	VPCMPUD $0x06, Z3, Z5, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z6, Z5, Z5
+	VPANDD  Z2, Z5, Z5
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z5, Z7, Z7
+	VMOVUPS Z7, 1024(AX)
+	LEAQ    (CX)(DX*2), CX
+	ADDQ    $0x40, AX
+	DECQ    BX
+	JNE     loopRoundLinesAVX512
+	KMOVW   K1, AX
+	MOVL    AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func RoundPlacesAVX512(dst *byte, src *float32, places *int, half int) uint32
+// Requires: AVX, AVX512F
+TEXT ·RoundPlacesAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         places+16(FP), DX
+	MOVQ         half+24(FP), BX
+	ADDQ         CX, BX
+	MOVL         $0x00000001, SI
+	VPBROADCASTD SI, Z0
+	MOVL         $0x00007fff, SI
+	VPBROADCASTD SI, Z1
+	MOVL         $0xffff0000, SI
+	VPBROADCASTD SI, Z2
+	MOVL         $0x7f7f7fff, SI
+	VPBROADCASTD SI, Z3
+	MOVL         $0x7fffffff, SI
+	VPBROADCASTD SI, Z4
+	KXORW        K1, K1, K1
+	MOVQ         $0x00000010, SI
+
+loopRoundPlacesAVX512:
+	MOVQ    (DX), DI
+	MOVQ    8(DX), R8
+	VMOVUPS (CX)(DI*1), Z5
+	VMOVUPS (CX)(R8*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VPANDD  Z4, Z6, Z5
+	VPCMPUD $0x06, Z3, Z5, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z6, Z5, Z5
+	VPANDD  Z2, Z5, Z5
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z5, Z7, Z7
+	VMOVUPS Z7, (AX)
+	VMOVUPS (BX)(DI*1), Z5
+	VMOVUPS (BX)(R8*1), Z6
+	VPANDD  Z4, Z5, Z7
+	VPCMPUD $0x06, Z3, Z7, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z5, Z7
+	VPANDD  Z0, Z7, Z7
+	VPADDD  Z1, Z7, Z7
+	VPADDD  Z5, Z7, Z7
+	VPANDD  Z2, Z7, Z7
+	VPANDD  Z4, Z6, Z5
+	VPCMPUD $0x06, Z3, Z5, K2
+	KORW    K2, K1, K1
+	VPSRLD  $0x10, Z6, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z6, Z5, Z5
+	VPANDD  Z2, Z5, Z5
+	VPSRLD  $0x10, Z7, Z7
+	VPORD   Z5, Z7, Z7
+	VMOVUPS Z7, 1024(AX)
+	ADDQ    $0x10, DX
+	ADDQ    $0x40, AX
+	DECQ    SI
+	JNE     loopRoundPlacesAVX512
+	KMOVW   K1, AX
+	MOVL    AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func RoundedAMX(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·RoundedAMX(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0x07
+	MOVQ 96(DI), AX
+	MOVQ 88(DI), SI
+	MOVQ 104(DI), CX
+	MOVQ 72(DI), R8
+	MOVQ 120(DI), R11
+	MOVQ 128(DI), R12
+	MOVQ $0x00000040, DX
+
+nextRoundedAMX:
+	MOVQ CX, BX
+	SHLQ $0x04, BX
+	ADDQ AX, BX
+	CMPQ 112(DI), $0x00
+	JE   zeroRoundedAMX
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x08
+	BYTE $0x40
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x94
+	BYTE $0x0b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x9c
+	BYTE $0x0b
+	BYTE $0x40
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	JMP  startRoundedAMX
+
+zeroRoundedAMX:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+
+startRoundedAMX:
+	MOVQ       AX, BX
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
+	PREFETCHT1 (R11)
+	ADDQ       CX, BX
+	ADDQ       R12, R11
+	ADDQ       136(DI), R11
+	MOVQ       80(DI), R9
+	MOVQ       64(DI), R10
+
+loopRoundedAMX:
+	MOVQ   R9, BX
+	VPADDD Z31, Z31, Z31
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	ADDQ   $0x00000800, R9
+	ADDQ   $0x00000800, SI
+	DECQ   R10
+	JNE    loopRoundedAMX
+	MOVQ   CX, BX
+	SHLQ   $0x04, BX
+	ADDQ   AX, BX
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x84
+	BYTE   $0x08
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x8c
+	BYTE   $0x08
+	BYTE   $0x40
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x94
+	BYTE   $0x0b
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7a
+	BYTE   $0x4b
+	BYTE   $0x9c
+	BYTE   $0x0b
+	BYTE   $0x40
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	ADDQ   $0x00000080, AX
+	DECQ   R8
+	JNE    nextRoundedAMX
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0xc0
+	VZEROUPPER
+	RET
+
+// func ProductRoundedAMX(p *byte)
+// Requires: AVX, AVX512F
+TEXT ·ProductRoundedAMX(SB), NOSPLIT, $0-8
+	MOVQ         p+0(FP), DI
+	BYTE         $0xc4
+	BYTE         $0xe2
+	BYTE         $0x78
+	BYTE         $0x49
+	BYTE         $0x07
+	MOVQ         144(DI), AX
+	VMOVUPS      (AX), Z0
+	VMOVUPS      64(AX), Z1
+	VPXORD       Z2, Z2, Z2
+	CMPQ         152(DI), $0x00
+	JNE          startProductRoundedAMX
+	MOVL         $0xff800000, AX
+	VPBROADCASTD AX, Z2
+
+startProductRoundedAMX:
+	MOVQ 104(DI), AX
+	MOVQ 112(DI), R15
+	MOVQ 128(DI), R11
+	MOVQ $0x00000080, CX
+	MOVQ $0x00000040, DX
+	XORQ R12, R12
+	MOVQ 80(DI), R9
+
+nextProductRoundedAMX:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 88(DI), SI
+	MOVQ 64(DI), R10
+
+loopProductRoundedAMX:
+	MOVQ   R9, BX
+	VPADDD Z31, Z31, Z31
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xa4
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xac
+	BYTE   $0x13
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xb4
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x7b
+	BYTE   $0x4b
+	BYTE   $0xbc
+	BYTE   $0x16
+	BYTE   $0x00
+	BYTE   $0x04
+	BYTE   $0x00
+	BYTE   $0x00
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xc4
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xcc
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x4a
+	BYTE   $0x5c
+	BYTE   $0xd5
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x42
+	BYTE   $0x5c
+	BYTE   $0xdd
+	TESTQ  R12, R12
+	JE     noneMeanwhile00ProductRoundedAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile00ProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile00ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneMeanwhile00ProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile00ProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile00ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile00ProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile00ProductRoundedAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile01ProductRoundedAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile01ProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile01ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneMeanwhile01ProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile01ProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile01ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile01ProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile01ProductRoundedAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile02ProductRoundedAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile02ProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile02ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneMeanwhile02ProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile02ProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile02ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile02ProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile02ProductRoundedAMX:
+	TESTQ  R12, R12
+	JE     noneMeanwhile03ProductRoundedAMX
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0Meanwhile03ProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0Meanwhile03ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneMeanwhile03ProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1Meanwhile03ProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1Meanwhile03ProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneMeanwhile03ProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+
+noneMeanwhile03ProductRoundedAMX:
+	ADDQ  $0x00000800, R9
+	ADDQ  $0x00000800, SI
+	DECQ  R10
+	JNE   loopProductRoundedAMX
+	TESTQ R12, R12
+	JE    writtenBeforeProductRoundedAMX
+
+pixelBeforeProductRoundedAMX:
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0BeforeProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0BeforeProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneBeforeProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1BeforeProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1BeforeProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneBeforeProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+	JNE  pixelBeforeProductRoundedAMX
+
+writtenBeforeProductRoundedAMX:
+	MOVQ  96(DI), BX
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x84
+	BYTE  $0x0b
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x8c
+	BYTE  $0x0b
+	BYTE  $0x40
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x94
+	BYTE  $0x0b
+	BYTE  $0x00
+	BYTE  $0x08
+	BYTE  $0x00
+	BYTE  $0x00
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7a
+	BYTE  $0x4b
+	BYTE  $0x9c
+	BYTE  $0x0b
+	BYTE  $0x40
+	BYTE  $0x08
+	BYTE  $0x00
+	BYTE  $0x00
+	MOVQ  BX, R8
+	MOVQ  $0x00000020, R12
+	DECQ  72(DI)
+	JNE   nextProductRoundedAMX
+	MOVQ  136(DI), R12
+	TESTQ R12, R12
+	JE    writtenAfterProductRoundedAMX
+
+pixelAfterProductRoundedAMX:
+	MOVQ   (R11), R13
+	VADDPS (R8), Z0, Z3
+	TESTQ  R15, R15
+	JE     added0AfterProductRoundedAMX
+	VADDPS (R15)(R13*1), Z3, Z3
+
+added0AfterProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+	CMPQ    160(DI), $0x01
+	JE      doneAfterProductRoundedAMX
+	ADDQ    120(DI), R13
+	VADDPS  64(R8), Z1, Z3
+	TESTQ   R15, R15
+	JE      added1AfterProductRoundedAMX
+	VADDPS  (R15)(R13*1), Z3, Z3
+
+added1AfterProductRoundedAMX:
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (AX)(R13*1)
+
+doneAfterProductRoundedAMX:
+	ADDQ $0x08, R11
+	ADDQ $0x80, R8
+	DECQ R12
+	JNE  pixelAfterProductRoundedAMX
+
+writtenAfterProductRoundedAMX:
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x78

@@ -15,9 +15,11 @@ type Kernel struct {
 	// product computes tiles of two runs of pixels.
 	product func(p *Product, run int)
 	// sum computes some rows of a gradient, in 1 or Blocks blocks, and says how many.
-	sum    func(g *Gradient, rows, blocks int) int
-	parts  *parts // nil where there are none
-	gather func(dst []float32, step int, src []float32, offsets *[Lanes]int32, places []int)
+	sum   func(g *Gradient, rows, blocks int) int
+	parts *parts // nil where there are none
+	// rounded multiplies by the first parts alone; nil likewise
+	rounded *Kernel
+	gather  func(dst []float32, step int, src []float32, offsets *[Lanes]int32, places []int)
 }
 
 var kernels = map[isa.Set]*Kernel{isa.Generic: {Set: isa.Generic, Run: 4, Blocks: 2, product: genericProduct, sum: genericSum, gather: genericGather}}

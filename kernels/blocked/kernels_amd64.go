@@ -9,7 +9,10 @@ func init() {
 	kernels[isa.AVX512] = &Kernel{Set: isa.AVX512, Run: 7, Blocks: 2, product: productAVX512, sum: sumAVX512, gather: gatherAVX512}
 	kernels[isa.AVX2] = &Kernel{Set: isa.AVX2, Run: 3, Blocks: 1, product: productAVX2, sum: sumAVX2, gather: gatherAVX2}
 	amx := *kernels[isa.AVX512]
-	amx.Set, amx.parts = isa.AMX, &parts{splitPixels, splitWeights, splitPlaces, turn, productAMX}
+	amx.Set, amx.parts = isa.AMX, &parts{3, splitPixels(amd64.SplitRowsAVX512), splitWeights(amd64.SplitLinesAVX512), splitPlaces(amd64.SplitPlacesAVX512), turn, productAMX(amd64.ProductPartsAMX)}
+	rounded := amx
+	rounded.parts = &parts{1, splitPixels(amd64.RoundRowsAVX512), splitWeights(amd64.RoundLinesAVX512), splitPlaces(amd64.RoundPlacesAVX512), turn, productAMX(amd64.ProductRoundedAMX)}
+	amx.rounded = &rounded
 	kernels[isa.AMX] = &amx
 }
 

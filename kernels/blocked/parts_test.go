@@ -23,8 +23,20 @@ func byParts(t *testing.T) *Kernel {
 }
 
 // A product of pixels, split in runs of some, agrees with the sums in float64, and has the same bits however they are cut.
-func TestPartsProduct(t *testing.T) {
-	k := byParts(t)
+func TestPartsProduct(t *testing.T) { testParts(t, byParts(t), func([]float32) {}) }
+
+// Products of bfloat16s are as exact without the parts that these do not have.
+func TestRoundedProduct(t *testing.T) {
+	testParts(t, byParts(t).Rounded(), func(x []float32) {
+		for i, v := range x {
+			bits := math.Float32bits(v)
+			x[i] = math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+		}
+	})
+}
+
+// testParts multiplies numbers that prepare has prepared.
+func testParts(t *testing.T, k *Kernel, prepare func(x []float32)) {
 	src := philox.NewSource(philox.Stream{Seed: 31})
 	for trial := range 60 {
 		d := draw(src, 2, 1+src.Intn(90))
@@ -33,15 +45,17 @@ func TestPartsProduct(t *testing.T) {
 			d.full = append(d.full, src.Intn(200)-100)
 		}
 		d.Taps = NewTaps(d.full, nil, Lanes, 0)
+		prepare(d.X)
 		steps := d.Taps.Steps()
 		rows := make([]float32, 2*steps*Lanes*Side) // of weights, as many channels as there may be, and after an odd number of taps of 0
 		d.W = normal(src, d.Taps.total*Lanes*d.Blocks)
+		prepare(d.W)
 		for row := range d.Taps.total {
 			copy(rows[row*Side:][:Lanes*d.Blocks], d.W[row*Lanes*d.Blocks:])
 		}
-		w := make([]float32, steps*StepFloats)
+		w := make([]float32, steps*k.StepFloats())
 		for s := range steps {
-			require.True(t, k.SplitWeights(w[s*StepFloats:], rows[s*Side*Side:]))
+			require.True(t, k.SplitWeights(w[s*k.StepFloats():], rows[s*Side*Side:]))
 		}
 		bias := make([]float32, Side)
 		copy(bias, d.Bias)
@@ -51,10 +65,10 @@ func TestPartsProduct(t *testing.T) {
 		}
 		compute := func(y []float32, from, to int, add []float32) {
 			n := to - from
-			x := make([]float32, (n+Side-1)/Side*steps*StepFloats)
+			x := make([]float32, (n+Side-1)/Side*steps*k.StepFloats())
 			for i := 0; i < n; {
 				count := min(n-i, 1+src.Intn(Side), Side-i%Side)
-				require.True(t, k.SplitPixels(x[i/Side*steps*StepFloats:], i%Side, d.X, xs[from+i], d.XStep, count, d.Taps))
+				require.True(t, k.SplitPixels(x[i/Side*steps*k.StepFloats():], i%Side, d.X, xs[from+i], d.XStep, count, d.Taps))
 				i += count
 			}
 			p := PartsProduct{X: x, W: w, Steps: steps, Y: y, Add: add, YBlock: d.YBlock, Bias: bias, ReLU: d.ReLU, Blocks: d.Blocks, Sums: make([]float32, Side*Side)}
@@ -97,7 +111,7 @@ func TestPartsOfOddNumbers(t *testing.T) {
 	k := byParts(t)
 	src := philox.NewSource(philox.Stream{Seed: 33})
 	taps := NewTaps([]int{0, 40, 17}, nil, Lanes, 0)
-	dst := make([]float32, taps.Steps()*StepFloats)
+	dst := make([]float32, taps.Steps()*k.StepFloats())
 	for _, odd := range []float32{float32(math.Inf(1)), float32(math.NaN()), -math.MaxFloat32} {
 		for range 20 {
 			x := normal(src, 31*100+60)

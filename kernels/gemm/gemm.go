@@ -53,8 +53,9 @@ type Kernel struct {
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
 	// tiles compute whole tiles, or the first rows and columns of them, in rising order of columns, then rows; the last is whole.
-	tiles []tiles
-	split *split // nil where there is none
+	tiles   []tiles
+	split   *split  // nil where there is none
+	rounded *Kernel // likewise
 	skinny
 }
 
@@ -119,8 +120,8 @@ func (k *Kernel) NewWorkspace(room func(n int) []float32) *Workspace {
 		totals: room(dotRows * k.outputs[0]),
 	}
 	if k.split != nil {
-		const steps = splitDepth / Side
-		ws.partsA, ws.partsB, ws.square = room(steps*stepFloats), room(splitCols/Side*steps*stepFloats), room(Side*Side)
+		panel := splitDepth / Side * k.split.stepFloats()
+		ws.partsA, ws.partsB, ws.square = room(panel), room(splitCols/Side*panel), room(Side*Side)
 	}
 	return ws
 }

@@ -9,7 +9,10 @@ import (
 
 func init() {
 	amx := *kernels[isa.AVX512]
-	amx.Name, amx.split = "amx", &split{splitRows, splitLines, partsTiles}
+	amx.Name, amx.split = "amx", &split{3, splitRows(3, amd64.SplitRowsAVX512), splitLines(3, amd64.SplitLinesAVX512), partsTiles(3, amd64.PartsAMX)}
+	rounded := amx
+	rounded.split = &split{1, splitRows(1, amd64.RoundRowsAVX512), splitLines(1, amd64.RoundLinesAVX512), partsTiles(1, amd64.RoundedAMX)}
+	amx.rounded = &rounded
 	kernels[isa.AMX] = &amx
 }
 
@@ -21,32 +24,39 @@ var inARow = func() (at [splitDepth / 16]int) {
 	return at
 }()
 
-func splitRows(dst []float32, src []float32, stride, rows, steps int) bool {
-	_, _ = src[(rows-1)*stride+Side*steps-1], dst[(steps-1)*stepFloats+2*partFloats+16*rows-1]
-	return amd64.SplitRowsAVX512(address(dst), &src[0], stride, rows, steps, &inARow[0]) == 0
-}
-
-func splitLines(dst []float32, src []float32, stride int) bool {
-	_, _ = src[(Side-1)*stride+Side-1], dst[stepFloats-1]
-	return amd64.SplitLinesAVX512(address(dst), &src[0], stride) == 0
-}
-
-func partsTiles(ws *Workspace, steps, count int, a, b, c []float32, ldc int, accumulate bool, then soon) {
-	_, _, _ = a[steps*stepFloats-1], b[count*steps*stepFloats-1], c[(Side-1)*ldc+count*Side-1]
-	p := &ws.call.parts
-	*p = amd64.Parts{Config: amd64.TilesOf16, Depth: steps, A: address(a), CRow: 4 * ldc, Accumulate: one(accumulate)}
-	for at := 0; at < count; at += p.Tiles {
-		p.Tiles = amd64.Piece(count-at, max(1, together/(Side*Side*Side*steps)))
-		p.B, p.C = address(b[at*steps*stepFloats:]), &c[at*Side]
-		p.Soon, p.SoonRow, p.SoonNext = p.C, 0, 0
-		if then.tiles > 0 {
-			p.Tiles = min(p.Tiles, then.tiles)
-			p.Soon, p.SoonRow, p.SoonNext = &then.data[0], 4*then.row, 4*(then.next-Side*then.row)
-			then = soon{}
-		}
-		amd64.PartsAMX(bytes(p))
+func splitRows(parts int, do func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32) func(dst, src []float32, stride, rows, steps int) bool {
+	return func(dst, src []float32, stride, rows, steps int) bool {
+		_, _ = src[(rows-1)*stride+Side*steps-1], dst[((steps-1)*parts+parts-1)*partFloats+16*rows-1]
+		return do(address(dst), &src[0], stride, rows, steps, &inARow[0]) == 0
 	}
-	*p = amd64.Parts{}
+}
+
+func splitLines(parts int, do func(dst *byte, src *float32, stride int) uint32) func(dst, src []float32, stride int) bool {
+	return func(dst, src []float32, stride int) bool {
+		_, _ = src[(Side-1)*stride+Side-1], dst[parts*partFloats-1]
+		return do(address(dst), &src[0], stride) == 0
+	}
+}
+
+func partsTiles(parts int, do func(p *byte)) func(ws *Workspace, steps, count int, a, b, c []float32, ldc int, accumulate bool, then soon) {
+	return func(ws *Workspace, steps, count int, a, b, c []float32, ldc int, accumulate bool, then soon) {
+		panel := steps * parts * partFloats
+		_, _, _ = a[panel-1], b[count*panel-1], c[(Side-1)*ldc+count*Side-1]
+		p := &ws.call.parts
+		*p = amd64.Parts{Config: amd64.TilesOf16, Depth: steps, A: address(a), CRow: 4 * ldc, Accumulate: one(accumulate)}
+		for at := 0; at < count; at += p.Tiles {
+			p.Tiles = amd64.Piece(count-at, max(1, together/(Side*Side*Side*steps)))
+			p.B, p.C = address(b[at*panel:]), &c[at*Side]
+			p.Soon, p.SoonRow, p.SoonNext = p.C, 0, 0
+			if then.tiles > 0 {
+				p.Tiles = min(p.Tiles, then.tiles)
+				p.Soon, p.SoonRow, p.SoonNext = &then.data[0], 4*then.row, 4*(then.next-Side*then.row)
+				then = soon{}
+			}
+			do(bytes(p))
+		}
+		*p = amd64.Parts{}
+	}
 }
 
 func address(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }

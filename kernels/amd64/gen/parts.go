@@ -26,13 +26,33 @@ import (
 //
 // Parts multiplies matrices, ProductParts convolves maps whose channels lie in blocks of 16: rows of A are pixels then, the
 // places of whose inputs SplitRows is told, and a tile of sums is written aside and then, pixel by pixel, to where it belongs.
+//
+// Where float32s are to be no more than bfloat16s the first part is all there is: Round instead of Split, Rounded instead of Parts.
 func partsKernels() {
-	splitRows()
-	splitLines()
-	splitPlaces()
-	partsTile()
-	productParts()
+	for _, k := range []inParts{
+		{"Split", "Parts", "parts", 3, [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}}, 2},
+		{"Round", "Rounded", "first part", 1, [][2]int{{0, 0}}, 4},
+	} {
+		k.splitRows()
+		k.splitLines()
+		k.splitPlaces()
+		k.matrices()
+		k.maps()
+	}
 }
+
+// inParts is a family of kernels that take numbers for so many parts.
+type inParts struct {
+	verb, noun, text string
+	parts            int
+	// pairs are the parts of A and B that are multiplied: each product needs one new part at most; the largest comes last.
+	pairs [][2]int
+	// pixels is how many of the tile before are written while a pair is multiplied.
+	pixels int
+}
+
+// stepBytes is the size of a step of 32 products: the parts of two tiles lie together.
+func (k inParts) stepBytes() int { return k.parts * partBytes }
 
 // splitter rounds vectors to their parts, and remembers whether one could not be: bfloat16 has no room for it, or it is no number.
 type splitter struct {
@@ -66,17 +86,21 @@ func (s *splitter) round(x reg.VecVirtual) reg.VecVirtual {
 	return y
 }
 
-// split returns the three parts of x, each in the upper half of its bits.
-func (s *splitter) split(x reg.VecVirtual) [3]reg.VecVirtual {
+// split returns the first parts of x, so many, each in the upper half of its bits.
+func (s *splitter) split(x reg.VecVirtual, parts int) []reg.VecVirtual {
 	size, k := ZMM(), K()
 	VPANDD(s.sign, x, size)
 	VPCMPUD(Imm(6), s.most, size, k) // greater
 	KORW(k, s.bad, s.bad)
-	x0, rest, last := s.round(x), ZMM(), ZMM()
+	x0 := s.round(x)
+	if parts == 1 {
+		return []reg.VecVirtual{x0}
+	}
+	rest, last := ZMM(), ZMM()
 	VSUBPS(x0, x, rest)
 	x1 := s.round(rest)
 	VSUBPS(x1, rest, last)
-	return [3]reg.VecVirtual{x0, x1, last}
+	return []reg.VecVirtual{x0, x1, last}
 }
 
 // finish returns whether all could be split.
@@ -88,17 +112,16 @@ func (s *splitter) finish() {
 	RET()
 }
 
-// The parts of a step of 32 products lie together: three parts of two tiles.
 const (
 	tileBytes = 1024
-	partBytes = 2 * tileBytes
-	stepBytes = 3 * partBytes
+	partBytes = 2 * tileBytes // of two tiles
 )
 
-func splitRows() {
-	TEXT("SplitRowsAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32")
-	Doc("SplitRowsAVX512 writes the parts of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i",
-		"at dst[s*6144+p*2048+i*64]. The 16 elements of half h of step s begin offsets[2*s+h] bytes from their row's first. At least one row and",
+func (k inParts) splitRows() {
+	name := k.verb + "RowsAVX512"
+	TEXT(name, attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32")
+	Doc(fmt.Sprintf("%s writes the %s of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i", name, k.text),
+		fmt.Sprintf("at dst[s*%d+p*2048+i*64]. The 16 elements of half h of step s begin offsets[2*s+h] bytes from their row's first. At least one row and", k.stepBytes()),
 		"step. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
 	Pragma("noescape")
 	dst := Load(Param("dst"), GP64())
@@ -109,13 +132,13 @@ func splitRows() {
 	SHLQ(Imm(2), stride)
 	s := newSplitter()
 	odd := ZMM() // the odd words of two vectors
-	table := GLOBL("oddwords", attr.RODATA|attr.NOPTR)
+	table := GLOBL("oddwords"+k.noun, attr.RODATA|attr.NOPTR)
 	for i := range 32 {
 		DATA(2*i, U16(2*i+1))
 	}
 	VMOVUPS(table, odd)
 	// Row by row within a step: neighbours lie side by side, where the processor sees what comes next.
-	Label("stepSplitRows")
+	Label("step" + name)
 	rows, to := Load(Param("rows"), GP64()), GP64()
 	MOVQ(dst, to)
 	from := [2]reg.GPVirtual{GP64(), GP64()}
@@ -123,11 +146,11 @@ func splitRows() {
 		MOVQ(Mem{Base: offsets, Disp: 8 * half}, at)
 		ADDQ(src, at)
 	}
-	Label("rowSplitRows")
+	Label("row" + name)
 	x, y := ZMM(), ZMM()
 	VMOVUPS(Mem{Base: from[0]}, x)
 	VMOVUPS(Mem{Base: from[1]}, y)
-	left, right := s.split(x), s.split(y)
+	left, right := s.split(x, k.parts), s.split(y, k.parts)
 	for p := range left {
 		VPERMT2W(right[p], odd, left[p])
 		VMOVUPS(left[p], Mem{Base: to, Disp: p * partBytes})
@@ -137,60 +160,62 @@ func splitRows() {
 	}
 	ADDQ(Imm(64), to)
 	DECQ(rows)
-	JNE(LabelRef("rowSplitRows"))
+	JNE(LabelRef("row" + name))
 	ADDQ(Imm(16), offsets)
-	ADDQ(U32(stepBytes), dst)
+	ADDQ(U32(uint64(k.stepBytes())), dst)
 	DECQ(steps)
-	JNE(LabelRef("stepSplitRows"))
+	JNE(LabelRef("step" + name))
 	s.finish()
 }
 
-func splitLines() {
-	TEXT("SplitLinesAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, stride int) uint32")
-	Doc("SplitLinesAVX512 writes the parts of 32 lines of 32 columns, stride elements apart, as tiles of B: pair m of columns 16g to 16g+15 of part p",
+func (k inParts) splitLines() {
+	name := k.verb + "LinesAVX512"
+	TEXT(name, attr.NOSPLIT, "func(dst *byte, src *float32, stride int) uint32")
+	Doc(name+" writes the "+k.text+" of 32 lines of 32 columns, stride elements apart, as tiles of B: pair m of columns 16g to 16g+15 of part p",
 		"at dst[p*2048+g*1024+m*64]. It returns 0, or bits where a number is not finite or as large as almost 2^128.")
 	Pragma("noescape")
 	dst := Load(Param("dst"), GP64())
 	src := Load(Param("src"), GP64())
 	stride := Load(Param("stride"), GP64())
 	SHLQ(Imm(2), stride)
-	splitPairs("loopSplitLines", dst, func() [2][2]Mem {
+	k.splitPairs(name, dst, func() [2][2]Mem {
 		first, second := Mem{Base: src}, Mem{Base: src, Index: stride, Scale: 1}
 		return [2][2]Mem{{first, first.Offset(64)}, {second, second.Offset(64)}}
 	}, func() { LEAQ(Mem{Base: src, Index: stride, Scale: 2}, src) })
 }
 
-func splitPlaces() {
-	TEXT("SplitPlacesAVX512", attr.NOSPLIT, "func(dst *byte, src *float32, places *int, half int) uint32")
-	Doc("SplitPlacesAVX512 is SplitLinesAVX512 of lines that begin places[k] bytes from src, and whose columns 16 to 31 are half bytes farther.")
+func (k inParts) splitPlaces() {
+	name := k.verb + "PlacesAVX512"
+	TEXT(name, attr.NOSPLIT, "func(dst *byte, src *float32, places *int, half int) uint32")
+	Doc(name + " is " + k.verb + "LinesAVX512 of lines that begin places[k] bytes from src, and whose columns 16 to 31 are half bytes farther.")
 	Pragma("noescape")
 	dst := Load(Param("dst"), GP64())
 	src := Load(Param("src"), GP64())
 	places := Load(Param("places"), GP64())
 	half := Load(Param("half"), GP64())
 	ADDQ(src, half)
-	splitPairs("loopSplitPlaces", dst, func() (lines [2][2]Mem) {
-		for k := range lines {
+	k.splitPairs(name, dst, func() (lines [2][2]Mem) {
+		for i := range lines {
 			at := GP64()
-			MOVQ(Mem{Base: places, Disp: 8 * k}, at)
-			lines[k] = [2]Mem{{Base: src, Index: at, Scale: 1}, {Base: half, Index: at, Scale: 1}}
+			MOVQ(Mem{Base: places, Disp: 8 * i}, at)
+			lines[i] = [2]Mem{{Base: src, Index: at, Scale: 1}, {Base: half, Index: at, Scale: 1}}
 		}
 		return lines
 	}, func() { ADDQ(Imm(16), places) })
 }
 
 // splitPairs splits 16 pairs of lines, the halves of which lines says, to dst.
-func splitPairs(loop string, dst reg.Register, lines func() [2][2]Mem, next func()) {
+func (k inParts) splitPairs(name string, dst reg.Register, lines func() [2][2]Mem, next func()) {
 	s := newSplitter()
 	pairs := GP64()
 	MOVQ(U32(16), pairs)
-	Label(loop)
+	Label("loop" + name)
 	of := lines()
 	for g := range 2 {
 		x, y := ZMM(), ZMM()
 		VMOVUPS(of[0][g], x)
 		VMOVUPS(of[1][g], y)
-		first, second := s.split(x), s.split(y)
+		first, second := s.split(x, k.parts), s.split(y, k.parts)
 		for p := range first {
 			VPSRLD(Imm(16), first[p], first[p])
 			VPORD(second[p], first[p], first[p])
@@ -200,7 +225,7 @@ func splitPairs(loop string, dst reg.Register, lines func() [2][2]Mem, next func
 	next()
 	ADDQ(Imm(64), dst)
 	DECQ(pairs)
-	JNE(LabelRef(loop))
+	JNE(LabelRef("loop" + name))
 	s.finish()
 }
 
@@ -242,9 +267,10 @@ func tileMemory(pp, tile, base, step, disp int) {
 	code(bytes, general[base], general[step])
 }
 
-func partsTile() {
-	TEXT("PartsAMX", attr.NOSPLIT, "func(p *byte)")
-	Doc("PartsAMX computes tiles of 32 rows and columns.")
+func (k inParts) matrices() {
+	name := k.noun + "AMX"
+	TEXT(name, attr.NOSPLIT, "func(p *byte)")
+	Doc(name + " computes tiles of 32 rows and columns.")
 	Pragma("noescape")
 	Load(Param("p"), reg.RDI)
 	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 8 * i} } // of Parts, in its order
@@ -262,19 +288,19 @@ func partsTile() {
 		SHLQ(Imm(4), reg.RBX)
 		ADDQ(reg.RAX, reg.RBX)
 	}
-	Label("nextPartsAMX")
+	Label("next" + name)
 	lowerHalf() // it is found again when it is stored
 	CMPQ(field(fields+6), Imm(0))
-	JE(LabelRef("zeroPartsAMX"))
+	JE(LabelRef("zero" + name))
 	for i, base := range []int{rax, rbx} {
 		for j := range 2 {
 			tileMemory(3, 2*i+j, base, rcx, 64*j)
 		}
 	}
-	JMP(LabelRef("startPartsAMX"))
-	Label("zeroPartsAMX")
+	JMP(LabelRef("start" + name))
+	Label("zero" + name)
 	zeroSums()
-	Label("startPartsAMX")
+	Label("start" + name)
 	// The next tile of C is asked for, and something for the caller.
 	MOVQ(reg.RAX, reg.RBX)
 	for range 32 {
@@ -287,7 +313,7 @@ func partsTile() {
 	ADDQ(field(fields+9), reg.R11)
 	MOVQ(field(fields+2), reg.R9) // A
 	MOVQ(field(fields), reg.R10)  // Depth
-	products("loopPartsAMX", func(int) {})
+	k.products("loop"+name, func(int) {})
 	lowerHalf()
 	for i, base := range []int{rax, rbx} {
 		for j := range 2 {
@@ -296,7 +322,7 @@ func partsTile() {
 	}
 	ADDQ(U32(128), reg.RAX)
 	DECQ(reg.R8)
-	JNE(LabelRef("nextPartsAMX"))
+	JNE(LabelRef("next" + name))
 	release()
 }
 
@@ -312,14 +338,13 @@ func zeroSums() {
 
 // products adds the products of R10 steps of A at R9 and B at RSI to the sums, and moves both to their ends. RDX is 64; RBX is lost.
 // Between the products of a pair of parts and those of the next the processor has time for something else.
-func products(loop string, meanwhile func(pair int)) {
+func (k inParts) products(loop string, meanwhile func(pair int)) {
 	Label(loop)
 	MOVQ(reg.R9, reg.RBX)
 	// Vectors' units that do nothing for 0.7 us fall asleep, and TILESTORED then waits 0.3 us for them.
 	VPADDD(reg.Z31, reg.Z31, reg.Z31)
-	// Pairs of parts of A and B, so that each product needs one new part at most; the largest comes last.
 	at := [2]int{-1, -1}
-	for number, pair := range [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}} {
+	for number, pair := range k.pairs {
 		for side, part := range pair {
 			if at[side] == part {
 				continue
@@ -336,8 +361,8 @@ func products(loop string, meanwhile func(pair int)) {
 		}
 		meanwhile(number)
 	}
-	ADDQ(U32(stepBytes), reg.R9)
-	ADDQ(U32(stepBytes), reg.RSI)
+	ADDQ(U32(uint64(k.stepBytes())), reg.R9)
+	ADDQ(U32(uint64(k.stepBytes())), reg.RSI)
 	DECQ(reg.R10)
 	JNE(LabelRef(loop))
 }
@@ -349,9 +374,10 @@ func release() {
 	RET()
 }
 
-func productParts() {
-	TEXT("ProductPartsAMX", attr.NOSPLIT, "func(p *byte)")
-	Doc("ProductPartsAMX computes tiles of 32 pixels and 32 channels.")
+func (k inParts) maps() {
+	function := "Product" + k.noun + "AMX"
+	TEXT(function, attr.NOSPLIT, "func(p *byte)")
+	Doc(function + " computes tiles of 32 pixels and 32 channels.")
 	Pragma("noescape")
 	Load(Param("p"), reg.RDI)
 	field := func(i int) Mem { return Mem{Base: reg.RDI, Disp: 64 + 8*i} } // of ProductParts, in its order
@@ -363,10 +389,10 @@ func productParts() {
 	}
 	VPXORD(floor, floor, floor)
 	CMPQ(field(11), Imm(0)) // ReLU
-	JNE(LabelRef("startProductPartsAMX"))
+	JNE(LabelRef("start" + function))
 	MOVL(U32(0xff800000), reg.EAX) // minus infinity
 	VPBROADCASTD(reg.EAX, floor)
-	Label("startProductPartsAMX")
+	Label("start" + function)
 	MOVQ(field(5), reg.RAX) // Y
 	MOVQ(field(6), reg.R15) // Add
 	MOVQ(field(8), reg.R11) // Places
@@ -405,20 +431,20 @@ func productParts() {
 		Label("written" + name)
 	}
 	MOVQ(field(2), reg.R9) // A: no field, since a pointer in Go's memory may never be beyond what it points into
-	Label("nextProductPartsAMX")
+	Label("next" + function)
 	zeroSums()
 	MOVQ(field(3), reg.RSI) // B
 	MOVQ(field(0), reg.R10) // Depth
-	products("loopProductPartsAMX", func(pair int) {
-		for i := range 2 {
-			name := fmt.Sprintf("Meanwhile%d%dProductPartsAMX", pair, i)
+	k.products("loop"+function, func(pair int) {
+		for i := range k.pixels {
+			name := fmt.Sprintf("Meanwhile%d%d%s", pair, i, function)
 			TESTQ(reg.R12, reg.R12)
 			JE(LabelRef("none" + name))
 			pixel(name)
 			Label("none" + name)
 		}
 	})
-	rest("BeforeProductPartsAMX")
+	rest("Before" + function)
 	MOVQ(field(4), reg.RBX) // Sums, in rows of 32
 	for tile := range 4 {   // TILESTORED
 		tileMemory(2, tile, rbx, rcx, tile/2*2048+tile%2*64)
@@ -426,8 +452,8 @@ func productParts() {
 	MOVQ(reg.RBX, reg.R8)
 	MOVQ(U32(32), reg.R12)
 	DECQ(field(1)) // Tiles
-	JNE(LabelRef("nextProductPartsAMX"))
+	JNE(LabelRef("next" + function))
 	MOVQ(field(9), reg.R12) // LastPixels
-	rest("AfterProductPartsAMX")
+	rest("After" + function)
 	release()
 }
