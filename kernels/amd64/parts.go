@@ -1,11 +1,11 @@
 package amd64
 
-// Parts is what PartsAMX is called with: tiles of 32 rows and columns of C that lie side by side get the products of a panel of A, 32 rows high, with
-// one of B each, both split to parts, or have them added. Meanwhile it asks for other memory, for the second-level cache: a line of it for each row of a tile. Distances are in bytes. The assembly knows the fields by their offsets.
+// Parts is what PartsAMX and RoundedAMX are called with: tiles of 32 rows and columns of C that lie side by side get the products of a panel of A, 32 rows high, with
+// one of B each, both split to three parts or rounded to one, or have them added. Meanwhile it asks for other memory, for the second-level cache: a line of it for each row of a tile. Distances are in bytes. The assembly knows the fields by their offsets.
 type Parts struct {
 	Config       [64]byte // TilesOf16
 	Depth, Tiles int      // steps of 32 products, at least 1; tiles, at least 1
-	A, B         *byte    // steps of 6144 bytes, as SplitRow and SplitLines write them; the panels of B follow each other
+	A, B         *byte    // steps of 6144 bytes, as SplitRows and SplitLines write them, or 2048 of RoundRows and RoundLines; the panels of B follow each other
 	C            *float32
 	CRow         int
 	Accumulate   int // 0: the sums start at 0
@@ -14,15 +14,15 @@ type Parts struct {
 	SoonNext     int // from behind a tile's last row to the next tile's first
 }
 
-// ProductParts is what ProductPartsAMX is called with: tiles of 32 output pixels and one or two blocks of 16 output channels, in
+// ProductParts is what ProductPartsAMX and ProductRoundedAMX are called with: tiles of 32 output pixels and one or two blocks of 16 output channels, in
 // maps whose channels lie in blocks of 16. Distances are in bytes. The assembly knows the fields by their offsets, and counts Tiles down.
 //
 //	y[i][j] = bias[j] + add[i][j] + the products of A and B, then max(0, y) if asked for
 type ProductParts struct {
 	Config       [64]byte // TilesOf16
 	Depth, Tiles int      // steps of 32 products, at least 1; tiles, at least 1
-	A            *byte    // for each tile its steps of 6144 bytes, as SplitRows writes them
-	B            *byte    // steps of 6144 bytes, as SplitLines writes them
+	A            *byte    // for each tile its steps, as above
+	B            *byte    // likewise
 	Sums         *float32 // room for 32 x 32
 	Y, Add       *float32 // Add: nil for nothing
 	YBlock       int      // from an output block to the next
