@@ -18,7 +18,7 @@ import (
 func inBF16(t *testing.T, threads int) *Device {
 	t.Helper()
 	t.Setenv(isa.Variable, withParts(t)[0].set.String())
-	d, err := openerInBF16(threads)()
+	d, err := openerByParts(threads, device.BF16)()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*Device)
@@ -36,26 +36,16 @@ func brains(x []float64) []float64 {
 
 func TestConformanceInBF16(t *testing.T) {
 	t.Setenv(isa.Variable, withParts(t)[0].set.String())
-	devicetest.RunPrecision(t, openerInBF16(3), inProducts)
+	devicetest.RunPrecision(t, openerByParts(3, device.BF16), inProducts)
 }
 
 // inProducts is what bfloat16 is held to.
 var inProducts = devicetest.Precision{Relative: 5e-3, Why: "each factor of a product is off by up to 2^-9", Activations: true,
 	Ops: []string{"conv2d", "conv2d_relu", "conv2d_batch_norm", "conv_transpose2d", "linear", "linear_relu", "matmul"}}
 
-func openerInBF16(threads int) func() (device.Device, error) {
-	return func() (device.Device, error) {
-		d, err := open(threads, device.BF16)
-		if err == nil {
-			d.always = byParts
-		}
-		return d, err
-	}
-}
-
 func TestSequencesInBF16(t *testing.T) {
 	t.Setenv(isa.Variable, withParts(t)[0].set.String())
-	devicetest.RunSequences(t, openerInBF16(2), devicetest.Sequences{First: 300, Programs: 5, Precision: inProducts})
+	devicetest.RunSequences(t, openerByParts(2, device.BF16), devicetest.Sequences{First: 300, Programs: 5, Precision: inProducts})
 }
 
 // A convolution of bfloat16s is as exact as one of float32s; other numbers are rounded to those, no more and no less; and the bits

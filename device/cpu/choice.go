@@ -64,14 +64,15 @@ const measurements = 3
 // are being learnt, then what is made of them is made each time, and part of what an algorithm takes.
 func (d *Device) choose(pass string, g *geometry, w *device.Tensor, run func(a algorithm)) {
 	place := passOf{pass, 0, *g}
-	best, known := d.decided[place]
-	if !known {
-		best, known = d.unmeasured(pass, g)
-	}
-	if !known {
-		best = d.measure(pass, g, w, run)
-	} else {
+	if best, known := d.decided[place]; known {
 		run(best)
+		return
+	}
+	best, known := d.unmeasured(pass, g)
+	if known {
+		run(best)
+	} else {
+		best = d.measure(pass, g, w, run)
 	}
 	d.decided[place] = best
 }

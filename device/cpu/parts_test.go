@@ -14,14 +14,26 @@ import (
 	"fovea/kernels/isa"
 )
 
+// openerByParts opens devices that convolve by parts where they can, whatever the size.
+func openerByParts(threads int, p device.Precision) func() (device.Device, error) {
+	return func() (device.Device, error) {
+		d, err := open(threads, p)
+		if err != nil {
+			return nil, err
+		}
+		d.always = byParts
+		return d, nil
+	}
+}
+
 // withParts opens devices of 1, 2 and 3 threads that convolve by parts, where the machine can.
 func withParts(t *testing.T) (devices []*Device) {
 	for _, set := range isa.Available() {
 		t.Setenv(isa.Variable, set.String())
 		for threads := 1; threads <= 3; threads++ {
-			d, err := New(threads)
+			opened, err := openerByParts(threads, device.FP32)()
 			require.NoError(t, err)
-			d.always = byParts
+			d := opened.(*Device)
 			if d.tiles.ByParts() {
 				devices = append(devices, d)
 				t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -40,13 +52,7 @@ func withParts(t *testing.T) (devices []*Device) {
 func TestConformanceByParts(t *testing.T) {
 	set := withParts(t)[0].set
 	t.Setenv(isa.Variable, set.String())
-	open := func() (device.Device, error) {
-		d, err := New(3)
-		if err == nil {
-			d.always = byParts
-		}
-		return d, err
-	}
+	open := openerByParts(3, device.FP32)
 	devicetest.Run(t, open)
 	t.Run("activations", func(t *testing.T) { devicetest.RunPrecision(t, open, devicetest.Precision{Activations: true}) })
 }

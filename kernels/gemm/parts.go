@@ -26,8 +26,8 @@ func (s *split) stepFloats() int { return s.parts * partFloats }
 // Rounded is this kernel with factors of MultiplySplit rounded to bfloat16, the first of three parts; nil where MultiplySplit is not.
 func (k *Kernel) Rounded() *Kernel { return k.rounded }
 
-// Splits says whether MultiplySplit is there, and worth it for a product of this size: the layers of a perceptron of 784 neurons at a
-// batch of 200 were no faster, and two threads, which both split one of the factors, gained less.
+// Splits says whether MultiplySplit is there, and worth it for a product of this size: in three parts the layers of a perceptron of 784
+// neurons at a batch of 200 were no faster, and two threads, which both split one of the factors, gained less; rounded, it trains 1.5 times as fast.
 func (k *Kernel) Splits(rows, cols, depth int) bool {
 	enough, many := 1<<28, 8*Side
 	if k.split != nil && k.split.parts == 1 {

@@ -9,11 +9,20 @@ import (
 
 func init() {
 	amx := *kernels[isa.AVX512]
-	amx.Name, amx.split = "amx", &split{3, splitRows(3, amd64.SplitRowsAVX512), splitLines(3, amd64.SplitLinesAVX512), partsTiles(3, amd64.PartsAMX)}
+	amx.Name, amx.split = "amx", inParts(3, amd64.SplitRowsAVX512, amd64.SplitLinesAVX512, amd64.PartsAMX)
 	rounded := amx
-	rounded.split = &split{1, splitRows(1, amd64.RoundRowsAVX512), splitLines(1, amd64.RoundLinesAVX512), partsTiles(1, amd64.RoundedAMX)}
+	rounded.split = inParts(1, amd64.RoundRowsAVX512, amd64.RoundLinesAVX512, amd64.RoundedAMX)
 	amx.rounded = &rounded
 	kernels[isa.AMX] = &amx
+}
+
+type (
+	splitsRows  = func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32
+	splitsLines = func(dst *byte, src *float32, stride int) uint32
+)
+
+func inParts(parts int, rows splitsRows, lines splitsLines, tiles func(p *byte)) *split {
+	return &split{parts, splitRows(parts, rows), splitLines(parts, lines), partsTiles(parts, tiles)}
 }
 
 // inARow are the places of a row's elements, 16 by 16.
@@ -24,14 +33,14 @@ var inARow = func() (at [splitDepth / 16]int) {
 	return at
 }()
 
-func splitRows(parts int, do func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32) func(dst, src []float32, stride, rows, steps int) bool {
+func splitRows(parts int, do splitsRows) func(dst, src []float32, stride, rows, steps int) bool {
 	return func(dst, src []float32, stride, rows, steps int) bool {
 		_, _ = src[(rows-1)*stride+Side*steps-1], dst[((steps-1)*parts+parts-1)*partFloats+16*rows-1]
 		return do(address(dst), &src[0], stride, rows, steps, &inARow[0]) == 0
 	}
 }
 
-func splitLines(parts int, do func(dst *byte, src *float32, stride int) uint32) func(dst, src []float32, stride int) bool {
+func splitLines(parts int, do splitsLines) func(dst, src []float32, stride int) bool {
 	return func(dst, src []float32, stride int) bool {
 		_, _ = src[(Side-1)*stride+Side-1], dst[parts*partFloats-1]
 		return do(address(dst), &src[0], stride) == 0
