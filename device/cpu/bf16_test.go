@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,12 +23,11 @@ func inBF16(t *testing.T, threads int) *Device {
 	return d.(*Device)
 }
 
-// brains are numbers rounded to bfloat16 (none is NaN).
+// brains are numbers rounded to bfloat16.
 func brains(x []float64) []float64 {
 	y := make([]float64, len(x))
 	for i, v := range x {
-		bits := math.Float32bits(float32(v))
-		y[i] = float64(math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff))
+		y[i] = devicetest.RoundBFloat16(v)
 	}
 	return y
 }

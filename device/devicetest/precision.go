@@ -57,12 +57,13 @@ func (p Precision) given(x []float64) []float64 {
 // brain rounds to bfloat16.
 func brain(x []float64) []float64 {
 	for i, v := range x {
-		x[i] = roundBrain(v)
+		x[i] = RoundBFloat16(v)
 	}
 	return x
 }
 
-func roundBrain(v float64) float64 {
+// RoundBFloat16 rounds to the nearest bfloat16, of two to the even one; NaN stays NaN.
+func RoundBFloat16(v float64) float64 {
 	bits := math.Float32bits(float32(v))
 	if v == v {
 		bits += 0x7fff + bits>>16&1

@@ -12,10 +12,10 @@ import (
 func TestBrain(t *testing.T) {
 	for v, want := range map[float64]float64{0: 0, 1: 1, 1 + 1.0/256: 1, 1 + 1.1/256: 1 + 1.0/128, 1 + 3.0/256: 1 + 4.0/256, -3 - 1.0/64: -3 - 1.0/64,
 		math.MaxFloat32: inf, -inf: -inf, 0x1p-133: 0x1p-133, 0x1p-135: 0} {
-		require.Equal(t, want, roundBrain(v), "%v", v)
+		require.Equal(t, want, RoundBFloat16(v), "%v", v)
 	}
-	require.True(t, math.IsNaN(roundBrain(nan)))
-	require.True(t, math.Signbit(roundBrain(minus0)))
+	require.True(t, math.IsNaN(RoundBFloat16(nan)))
+	require.True(t, math.Signbit(RoundBFloat16(minus0)))
 }
 
 // A wider precision widens what is computed, and nothing else.

@@ -4,6 +4,40 @@
 
 #include "textflag.h"
 
+DATA oddwords<>+0(SB)/2, $0x0001
+DATA oddwords<>+2(SB)/2, $0x0003
+DATA oddwords<>+4(SB)/2, $0x0005
+DATA oddwords<>+6(SB)/2, $0x0007
+DATA oddwords<>+8(SB)/2, $0x0009
+DATA oddwords<>+10(SB)/2, $0x000b
+DATA oddwords<>+12(SB)/2, $0x000d
+DATA oddwords<>+14(SB)/2, $0x000f
+DATA oddwords<>+16(SB)/2, $0x0011
+DATA oddwords<>+18(SB)/2, $0x0013
+DATA oddwords<>+20(SB)/2, $0x0015
+DATA oddwords<>+22(SB)/2, $0x0017
+DATA oddwords<>+24(SB)/2, $0x0019
+DATA oddwords<>+26(SB)/2, $0x001b
+DATA oddwords<>+28(SB)/2, $0x001d
+DATA oddwords<>+30(SB)/2, $0x001f
+DATA oddwords<>+32(SB)/2, $0x0021
+DATA oddwords<>+34(SB)/2, $0x0023
+DATA oddwords<>+36(SB)/2, $0x0025
+DATA oddwords<>+38(SB)/2, $0x0027
+DATA oddwords<>+40(SB)/2, $0x0029
+DATA oddwords<>+42(SB)/2, $0x002b
+DATA oddwords<>+44(SB)/2, $0x002d
+DATA oddwords<>+46(SB)/2, $0x002f
+DATA oddwords<>+48(SB)/2, $0x0031
+DATA oddwords<>+50(SB)/2, $0x0033
+DATA oddwords<>+52(SB)/2, $0x0035
+DATA oddwords<>+54(SB)/2, $0x0037
+DATA oddwords<>+56(SB)/2, $0x0039
+DATA oddwords<>+58(SB)/2, $0x003b
+DATA oddwords<>+60(SB)/2, $0x003d
+DATA oddwords<>+62(SB)/2, $0x003f
+GLOBL oddwords<>(SB), RODATA|NOPTR, $64
+
 // func SplitRowsAVX512(dst *byte, src *float32, stride int, rows int, steps int, offsets *int) uint32
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-52
@@ -24,7 +58,7 @@ TEXT ·SplitRowsAVX512(SB), NOSPLIT, $0-52
 	MOVL         $0x7fffffff, DI
 	VPBROADCASTD DI, Z4
 	KXORW        K1, K1, K1
-	VMOVUPS      oddwordsParts<>+0(SB), Z5
+	VMOVUPS      oddwords<>+0(SB), Z5
 
 stepSplitRowsAVX512:
 	MOVQ rows+24(FP), DI
@@ -86,40 +120,6 @@ rowSplitRowsAVX512:
 	MOVL     AX, ret+48(FP)
 	VZEROUPPER
 	RET
-
-DATA oddwordsParts<>+0(SB)/2, $0x0001
-DATA oddwordsParts<>+2(SB)/2, $0x0003
-DATA oddwordsParts<>+4(SB)/2, $0x0005
-DATA oddwordsParts<>+6(SB)/2, $0x0007
-DATA oddwordsParts<>+8(SB)/2, $0x0009
-DATA oddwordsParts<>+10(SB)/2, $0x000b
-DATA oddwordsParts<>+12(SB)/2, $0x000d
-DATA oddwordsParts<>+14(SB)/2, $0x000f
-DATA oddwordsParts<>+16(SB)/2, $0x0011
-DATA oddwordsParts<>+18(SB)/2, $0x0013
-DATA oddwordsParts<>+20(SB)/2, $0x0015
-DATA oddwordsParts<>+22(SB)/2, $0x0017
-DATA oddwordsParts<>+24(SB)/2, $0x0019
-DATA oddwordsParts<>+26(SB)/2, $0x001b
-DATA oddwordsParts<>+28(SB)/2, $0x001d
-DATA oddwordsParts<>+30(SB)/2, $0x001f
-DATA oddwordsParts<>+32(SB)/2, $0x0021
-DATA oddwordsParts<>+34(SB)/2, $0x0023
-DATA oddwordsParts<>+36(SB)/2, $0x0025
-DATA oddwordsParts<>+38(SB)/2, $0x0027
-DATA oddwordsParts<>+40(SB)/2, $0x0029
-DATA oddwordsParts<>+42(SB)/2, $0x002b
-DATA oddwordsParts<>+44(SB)/2, $0x002d
-DATA oddwordsParts<>+46(SB)/2, $0x002f
-DATA oddwordsParts<>+48(SB)/2, $0x0031
-DATA oddwordsParts<>+50(SB)/2, $0x0033
-DATA oddwordsParts<>+52(SB)/2, $0x0035
-DATA oddwordsParts<>+54(SB)/2, $0x0037
-DATA oddwordsParts<>+56(SB)/2, $0x0039
-DATA oddwordsParts<>+58(SB)/2, $0x003b
-DATA oddwordsParts<>+60(SB)/2, $0x003d
-DATA oddwordsParts<>+62(SB)/2, $0x003f
-GLOBL oddwordsParts<>(SB), RODATA|NOPTR, $64
 
 // func SplitLinesAVX512(dst *byte, src *float32, stride int) uint32
 // Requires: AVX, AVX512F
@@ -1726,7 +1726,7 @@ TEXT ·RoundRowsAVX512(SB), NOSPLIT, $0-52
 	MOVL         $0x7fffffff, DI
 	VPBROADCASTD DI, Z4
 	KXORW        K1, K1, K1
-	VMOVUPS      oddwordsRounded<>+0(SB), Z5
+	VMOVUPS      oddwords<>+0(SB), Z5
 
 stepRoundRowsAVX512:
 	MOVQ rows+24(FP), DI
@@ -1770,40 +1770,6 @@ rowRoundRowsAVX512:
 	MOVL     AX, ret+48(FP)
 	VZEROUPPER
 	RET
-
-DATA oddwordsRounded<>+0(SB)/2, $0x0001
-DATA oddwordsRounded<>+2(SB)/2, $0x0003
-DATA oddwordsRounded<>+4(SB)/2, $0x0005
-DATA oddwordsRounded<>+6(SB)/2, $0x0007
-DATA oddwordsRounded<>+8(SB)/2, $0x0009
-DATA oddwordsRounded<>+10(SB)/2, $0x000b
-DATA oddwordsRounded<>+12(SB)/2, $0x000d
-DATA oddwordsRounded<>+14(SB)/2, $0x000f
-DATA oddwordsRounded<>+16(SB)/2, $0x0011
-DATA oddwordsRounded<>+18(SB)/2, $0x0013
-DATA oddwordsRounded<>+20(SB)/2, $0x0015
-DATA oddwordsRounded<>+22(SB)/2, $0x0017
-DATA oddwordsRounded<>+24(SB)/2, $0x0019
-DATA oddwordsRounded<>+26(SB)/2, $0x001b
-DATA oddwordsRounded<>+28(SB)/2, $0x001d
-DATA oddwordsRounded<>+30(SB)/2, $0x001f
-DATA oddwordsRounded<>+32(SB)/2, $0x0021
-DATA oddwordsRounded<>+34(SB)/2, $0x0023
-DATA oddwordsRounded<>+36(SB)/2, $0x0025
-DATA oddwordsRounded<>+38(SB)/2, $0x0027
-DATA oddwordsRounded<>+40(SB)/2, $0x0029
-DATA oddwordsRounded<>+42(SB)/2, $0x002b
-DATA oddwordsRounded<>+44(SB)/2, $0x002d
-DATA oddwordsRounded<>+46(SB)/2, $0x002f
-DATA oddwordsRounded<>+48(SB)/2, $0x0031
-DATA oddwordsRounded<>+50(SB)/2, $0x0033
-DATA oddwordsRounded<>+52(SB)/2, $0x0035
-DATA oddwordsRounded<>+54(SB)/2, $0x0037
-DATA oddwordsRounded<>+56(SB)/2, $0x0039
-DATA oddwordsRounded<>+58(SB)/2, $0x003b
-DATA oddwordsRounded<>+60(SB)/2, $0x003d
-DATA oddwordsRounded<>+62(SB)/2, $0x003f
-GLOBL oddwordsRounded<>(SB), RODATA|NOPTR, $64
 
 // func RoundLinesAVX512(dst *byte, src *float32, stride int) uint32
 // Requires: AVX, AVX512F

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/kernels/amd64"
 	"fovea/kernels/isa"
@@ -59,11 +60,8 @@ func (f family) factor(x float32) float64 {
 	return float64(x)
 }
 
-// brain rounds to bfloat16, to even.
-func brain(x float32) float32 {
-	bits := math.Float32bits(x)
-	return math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
-}
+// brain rounds to bfloat16.
+func brain(x float32) float32 { return float32(devicetest.RoundBFloat16(float64(x))) }
 
 func drawn(t *testing.T, n int, atEnd bool) []float32 {
 	src, x := philox.NewSource(philox.Stream{Seed: uint64(n)}), fenced(t, n, atEnd)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/kernels/isa"
 )
@@ -29,8 +30,7 @@ func TestPartsProduct(t *testing.T) { testParts(t, byParts(t), func([]float32) {
 func TestRoundedProduct(t *testing.T) {
 	testParts(t, byParts(t).Rounded(), func(x []float32) {
 		for i, v := range x {
-			bits := math.Float32bits(v)
-			x[i] = math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+			x[i] = float32(devicetest.RoundBFloat16(float64(v)))
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/kernels/isa"
 )
@@ -21,11 +22,10 @@ func splitting(t *testing.T) *Kernel {
 	return nil
 }
 
-// brains rounds numbers to bfloat16 (these are no NaN).
+// brains rounds numbers to bfloat16.
 func brains(x []float32) {
 	for i, v := range x {
-		bits := math.Float32bits(v)
-		x[i] = math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+		x[i] = float32(devicetest.RoundBFloat16(float64(v)))
 	}
 }
 

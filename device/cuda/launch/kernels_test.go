@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/device/devicetest"
 	"fovea/device/philox"
 	"fovea/device/reference"
 )
@@ -45,12 +46,7 @@ func round(v float64, kind Type) float64 {
 	if kind == F32 {
 		return float64(float32(v))
 	}
-	bits := math.Float32bits(float32(v))
-	if v != v {
-		return v
-	}
-	bits += 0x7fff + bits>>16&1
-	return float64(math.Float32frombits(bits &^ 0xffff))
+	return devicetest.RoundBFloat16(v)
 }
 
 func (c *check) set(x operand, value func(i int) float64) operand {

@@ -29,11 +29,15 @@ import (
 //
 // Where float32s are to be no more than bfloat16s the first part is all there is: Round instead of Split, Rounded instead of Parts.
 func partsKernels() {
+	oddWords := GLOBL("oddwords", attr.RODATA|attr.NOPTR)
+	for i := range 32 {
+		DATA(2*i, U16(2*i+1))
+	}
 	for _, k := range []inParts{
 		{"Split", "Parts", "parts", 3, [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}}, 2},
 		{"Round", "Rounded", "first part", 1, [][2]int{{0, 0}}, 4},
 	} {
-		k.splitRows()
+		k.splitRows(oddWords)
 		k.splitLines()
 		k.splitPlaces()
 		k.matrices()
@@ -117,7 +121,7 @@ const (
 	partBytes = 2 * tileBytes // of two tiles
 )
 
-func (k inParts) splitRows() {
+func (k inParts) splitRows(oddWords Mem) {
 	name := k.verb + "RowsAVX512"
 	TEXT(name, attr.NOSPLIT, "func(dst *byte, src *float32, stride, rows, steps int, offsets *int) uint32")
 	Doc(fmt.Sprintf("%s writes the %s of steps*32 elements of rows, stride elements apart, as rows of a tile of A: part p of step s of row i", name, k.text),
@@ -132,11 +136,7 @@ func (k inParts) splitRows() {
 	SHLQ(Imm(2), stride)
 	s := newSplitter()
 	odd := ZMM() // the odd words of two vectors
-	table := GLOBL("oddwords"+k.noun, attr.RODATA|attr.NOPTR)
-	for i := range 32 {
-		DATA(2*i, U16(2*i+1))
-	}
-	VMOVUPS(table, odd)
+	VMOVUPS(oddWords, odd)
 	// Row by row within a step: neighbours lie side by side, where the processor sees what comes next.
 	Label("step" + name)
 	rows, to := Load(Param("rows"), GP64()), GP64()
