@@ -13,7 +13,7 @@ import (
 
 // BenchmarkProduct measures the products of networks: one of large matrices, and the three of fully connected layers.
 func BenchmarkProduct(b *testing.B) {
-	for _, size := range [][3]int{{2048, 2048, 2048}, {200, 784, 784}, {1, 9216, 4096}, {4, 9216, 4096}, {16, 9216, 4096}, {4, 25088, 4096}, {64, 9216, 4096}} {
+	for _, size := range [][3]int{{2048, 2048, 2048}, {200, 784, 784}, {1, 9216, 4096}, {1, 25088, 4096}, {2, 25088, 4096}, {4, 9216, 4096}, {16, 9216, 4096}, {4, 25088, 4096}, {64, 9216, 4096}} {
 		n, k, m := size[0], size[1], size[2]
 		for _, threads := range []int{1, 2} {
 			d, err := cpu.New(threads)

@@ -12,7 +12,8 @@ type Dots struct {
 	Steps      int
 	Tail       uintptr // AVX512: the lanes of one more step, as bits; AVX2: see Lanes; 0: there is none
 	Accumulate int     // 0: the sums start at 0
-	Ahead      uintptr // three rows WRow apart, as long as those of w, which are asked for meanwhile
+	Ahead      uintptr // of q rows WRow apart, lines of 64 bytes are asked for from here on, AheadStep bytes further at each
+	AheadStep  int     // line of w (fewer than 64: some are asked for again, and others left to another call)
 }
 
 // Outer is what the Outer kernels are called with: c[r][j] becomes (or has added) the sum over k < Depth of a[k][r] * b[k][j],

@@ -94,7 +94,7 @@ func TestDotsStayInside(t *testing.T) {
 			sums := fencedNormal(t, src, k.rows*k.other*k.lanes, atEnd)
 			before := append([]float32(nil), sums...)
 			p := amd64.Dots{X: &x[0], XRow: 4 * xRow, W: &w[0], WRow: 4 * wRow, Sums: &sums[0], Steps: depth / k.lanes, Tail: k.tail(depth % k.lanes),
-				Accumulate: accumulate, Ahead: uintptr(unsafe.Pointer(&w[0])) + 1<<20} // to ask for what is not there is no fault
+				Accumulate: accumulate, Ahead: uintptr(unsafe.Pointer(&w[0])) + 1<<20, AheadStep: 64} // to ask for what is not there is no fault
 			at := fmt.Sprintf("depth %d, fence at the end %t, accumulate %d", depth, atEnd, accumulate)
 			require.NotPanics(t, func() { k.do((*byte)(unsafe.Pointer(&p))) }, at)
 			for i, got := range sums {

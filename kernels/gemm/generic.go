@@ -51,7 +51,7 @@ func genericTile(depth int, a, b []float32, ldb int, c []float32, ldc int, accum
 var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, widest: math.MaxInt, rows: []int{4, 1},
 	dots: genericDots, total: genericTotal, outer: genericOuter, finish: genericFinish}
 
-func genericDots(_ *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, _ int) {
+func genericDots(_ *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, _, _ int) {
 	for i := range r {
 		for j := range q {
 			a, b, sum := x[i*ldx:][:depth], w[j*ldw:][:depth], (*[4]float32)(sums[(i*q+j)*4:])

@@ -14,12 +14,13 @@ type skinny struct {
 	rows             []int // of c in a tile of outer
 
 	// dots: sums[(r*q+j)*lanes+l] = (or += if accumulate) the sum over s of x[i*ldx+s*lanes+l] * w[j*ldw+s*lanes+l], i < r,
-	// j < q, the rows being depth elements long. It asks for the depth elements of three rows of w after the first ahead.
-	dots func(ws *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, ahead int)
+	// j < q, the rows being depth elements long. Meanwhile it asks for depth/tiles elements of each row of w, from ahead elements
+	// behind its first on.
+	dots func(ws *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, ahead, tiles int)
 	// total: totals[i] = the sum of the lanes of vector i.
 	total func(totals, vectors []float32)
 	// outer: c[i*ldc+j] = (or +=) the sum over s < depth of a[s*r+i] * b[s*ldb+j], i < r, j < cols; past: c is not wanted in
-	// the caches. It asks for what lies ahead elements behind what it reads of rows of b.
+	// the caches. Meanwhile it asks for what lies ahead elements behind what it reads of b.
 	outer func(ws *Workspace, r int, a, b []float32, ldb int, c []float32, ldc, depth, cols int, accumulate, past bool, ahead int)
 	// finish: y[i*ldy+j] += bias[j], then max(0, y) if relu; i < rows.
 	finish func(ws *Workspace, y []float32, ldy, rows int, bias []float32, relu bool)
@@ -32,10 +33,14 @@ const (
 	dotDepth = 1024
 	// dotWhole is how much is read at a time when there is only one: 64 K products of a tile are some tens of microseconds.
 	dotWhole = 1 << 14
+	// dotAhead is how far ahead each row is asked for when there is only one tile: 2 KB take as long as memory needs to answer.
+	dotAhead = 512
 	// outerDepth rows of b are read side by side: as many streams as the prefetchers follow.
 	outerDepth = 16
 	// outerCols is how much of them the rows of c meet one after another.
 	outerCols = 256
+	// outerAhead is how far ahead rows of b are asked for when what is read meets no other rows of c.
+	outerAhead = 512
 	// outerWhole is how many columns of c are done at a time when its rows meet all of b.
 	outerWhole = 1 << 13
 	// pastBytes is how large a result is that leaves the caches anyway before anybody reads it.
@@ -98,19 +103,21 @@ func (ws *Workspace) spread(x []float32, n, depth int) (copied []float32, stride
 
 // dotRows multiplies rows [from, to) of x by q rows of w.
 func (k *Kernel) dotRows(ws *Workspace, y []float32, ldy int, x []float32, ldx, from, to int, w []float32, q, depth int) {
-	part := dotDepth
-	if to-from <= k.samples[0] {
+	part, tiles := dotDepth, (to-from+k.samples[0]-1)/k.samples[0]
+	if tiles == 1 {
 		part = dotWhole
 	}
 	for at := 0; at == 0 || at < depth; at += part {
-		for i, r := from, 0; i < to; i += r {
+		for i, r, tile := from, 0, 0; i < to; i, tile = i+r, tile+1 {
 			r = first(k.samples, to-i)
-			// The next piece of the rows, or of the next rows; by the first tile of x half of them, by the second the others.
-			ahead := part + (i-from)/r%2*3*depth
-			if at+part >= depth {
-				ahead = q*depth - at
+			steps, ahead := min(part, depth-at), dotAhead
+			if tiles > 1 { // a share of the next piece of these rows, or of the first one of the next rows
+				if ahead = part; at+part >= depth {
+					ahead = q*depth - at
+				}
+				ahead += min(tile, tiles-1) * steps / tiles
 			}
-			k.dots(ws, r, q, x[i*ldx+at:], ldx, w[at:], depth, min(part, depth-at), ws.sums[(i-from)*q*k.lanes:], at > 0, ahead)
+			k.dots(ws, r, q, x[i*ldx+at:], ldx, w[at:], depth, steps, ws.sums[(i-from)*q*k.lanes:], at > 0, ahead, tiles)
 		}
 	}
 	totals := ws.totals[:(to-from)*q]
@@ -145,9 +152,9 @@ func (k *Kernel) Outer(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth in
 				r = first(k.rows, i1-i)
 				// The elements of a are far apart, often in one set of the first-level cache.
 				a.Pack(ws.a, i, r, at, steps, r)
-				ahead := 0
-				if width == outerCols { // the next piece: by the first rows of c one line of it, by the second the other
-					ahead = cols + (i-i0)/r%2*16
+				ahead := outerAhead
+				if width == outerCols {
+					ahead = cols // the next piece
 				}
 				k.outer(ws, r, ws.a, b[at*ldb+j:], ldb, c[i*ldc+j:], ldc, steps, cols, at > 0, past, ahead)
 			}

@@ -56,19 +56,19 @@ var skinnyAVX2 = skinny{lanes: 8, samples: []int{4, 2, 1}, outputs: []int{6, 2, 
 
 type kernel = func(p *byte)
 
-func dots(lanes int, mask func(n int) uintptr, kernels map[[2]int]kernel) func(*Workspace, int, int, []float32, int, []float32, int, int, []float32, bool, int) {
+func dots(lanes int, mask func(n int) uintptr, kernels map[[2]int]kernel) func(*Workspace, int, int, []float32, int, []float32, int, int, []float32, bool, int, int) {
 	var of [5][7]kernel
 	for size, k := range kernels {
 		of[size[0]][size[1]] = k
 	}
-	return func(ws *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, ahead int) {
+	return func(ws *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, ahead, tiles int) {
 		if depth == 0 {
 			clear(sums[:r*q*lanes])
 			return
 		}
 		_, _, _ = x[(r-1)*ldx+depth-1], w[(q-1)*ldw+depth-1], sums[r*q*lanes-1]
 		ws.call.dots = amd64.Dots{X: &x[0], XRow: 4 * ldx, W: &w[0], WRow: 4 * ldw, Sums: &sums[0], Steps: depth / lanes, Tail: tail(mask, depth%lanes),
-			Accumulate: one(accumulate), Ahead: uintptr(unsafe.Pointer(&w[0])) + uintptr(4*ahead)}
+			Accumulate: one(accumulate), Ahead: uintptr(unsafe.Pointer(&w[0])) + uintptr(4*ahead), AheadStep: 64 / tiles}
 		of[r][q](bytes(&ws.call.dots))
 		ws.call.dots = amd64.Dots{}
 	}

@@ -17,8 +17,9 @@ import (
 // vectors of x stay while those of w come and go: 10 loads for 24 multiply-adds (12 cycles). AVX2: 4 x 2 are 8 sums, as many
 // as it takes to hide the latency of 4 cycles at 2 a cycle, and 2 x 6 or 1 x 6 read more streams where nothing but memory counts.
 // Rows of w are so many streams, each in the order of its addresses.
-// While a tile of x meets some rows of w in the first-level cache nothing would come from memory, so the kernel asks for the
-// next piece of three rows meanwhile. DotsTotal adds up the lanes of such sums.
+// The kernel asks for what comes next in those rows, since the processor's own prefetching ends at every page; and while
+// several tiles of x meet a piece of w in the first-level cache, each asks for its share of the next. DotsTotal adds up the lanes
+// of such sums.
 //
 // Outer computes c = a b, b read where it lies: for each row of b, a tile's two vectors of it are loaded once and meet the
 // broadcast elements of a. 8 rows of c (AVX2: 4) x 2 vectors are 16 sums, with 10 loads for 16 multiply-adds; a kernel goes
@@ -146,20 +147,33 @@ func dots(t target, rows, outputs int) {
 			}
 		}
 	}
-	TESTQ(steps, steps)
-	JE(LabelRef(tail))
-	ahead, step2 := fieldOf(p, 8), GP64()
-	LEAQ(Mem{Base: right.odd[1], Index: right.odd[1], Scale: 1}, step2)
+	// A loop takes a line of each row, which is asked for once: one step with AVX-512, two with AVX2.
+	ahead, aheadStep, odd := fieldOf(p, 8), fieldOf(p, 9), "odd"+name
+	perLine := 64 / t.bytes()
+	advance := func(bytes int) {
+		ADDQ(Imm(uint64(bytes)), x)
+		ADDQ(Imm(uint64(bytes)), w)
+	}
+	SUBQ(Imm(uint64(perLine)), steps)
+	JL(LabelRef(odd))
 	Label(loop)
-	PREFETCHT1(Mem{Base: ahead})
-	PREFETCHT1(Mem{Base: ahead, Index: right.odd[1], Scale: 1})
-	PREFETCHT1(Mem{Base: ahead, Index: step2, Scale: 1})
-	step(nil)
-	ADDQ(Imm(uint64(t.bytes())), ahead)
-	ADDQ(Imm(uint64(t.bytes())), x)
-	ADDQ(Imm(uint64(t.bytes())), w)
-	DECQ(steps)
-	JNE(LabelRef(loop))
+	for q := range outputs {
+		PREFETCHT1(right.row(ahead, q))
+	}
+	for range perLine {
+		step(nil)
+		advance(t.bytes())
+	}
+	ADDQ(aheadStep, ahead)
+	SUBQ(Imm(uint64(perLine)), steps)
+	JGE(LabelRef(loop))
+	Label(odd)
+	if perLine > 1 {
+		ADDQ(Imm(uint64(perLine)), steps)
+		JE(LabelRef(tail))
+		step(nil)
+		advance(t.bytes())
+	}
 	Label(tail)
 	CMPQ(Mem{Base: p, Disp: 8 * 6}, Imm(0)) // Tail
 	JE(LabelRef(end))
@@ -246,7 +260,9 @@ func outer(t target, rows int) {
 		MOVQ(b, bAt)
 		MOVQ(Mem{Base: p, Disp: 8 * 6}, depth)
 		Label(loop)
-		PREFETCHT1(Mem{Base: bAt, Index: ahead, Scale: 1})
+		for line := 0; line < 2*t.bytes(); line += 64 {
+			PREFETCHT1(Mem{Base: bAt, Disp: line, Index: ahead, Scale: 1})
+		}
 		right := [2]reg.VecVirtual{t.vector(), t.vector()}
 		for j, v := range right {
 			t.load(Mem{Base: bAt, Disp: j * t.bytes()}, masks[j], v)
