@@ -34,6 +34,7 @@ func strip(name string, pixels reg.Register, unroll int, body func(u int), point
 		JL(LabelRef(end))
 		Label(loop)
 		for u := range n {
+			askAhead(u*pixelBytes, pointers...)
 			body(u)
 		}
 		for _, p := range pointers {

@@ -312,6 +312,11 @@ func (s simd) loop(d stream, do body, sum *totals) {
 	CMPQ(n, U32(turn*s.lanes))
 	JLT(LabelRef("rest"))
 	for u := range turn {
+		for _, name := range arrays {
+			if place := 4 * s.lanes * u; place%64 == 0 {
+				askAhead(place, at[name])
+			}
+		}
 		x := values{}
 		for _, name := range read {
 			x[name] = s.load(Mem{Base: at[name], Disp: 4 * s.lanes * u})

@@ -166,6 +166,9 @@ func (s simd) dropoutStream() {
 	VPUNPCKHQDQ(t[3], t[1], v[3])
 	CMPQ(n, U32(4*s.lanes))
 	JLT(LabelRef("rest"))
+	for at := 0; at < 16*s.lanes; at += 64 {
+		askAhead(at, x, y)
+	}
 	for i, numbers := range v {
 		at := 4 * s.lanes * i
 		VMOVUPS(s.only(s.kept(numbers, threshold), s.mul(factor, Mem{Base: x, Disp: at})), Mem{Base: y, Disp: at})
@@ -271,6 +274,7 @@ func (s simd) dropoutLanes() {
 				VPBLENDVB(c, word, numbers, numbers)
 			}
 		}
+		askAhead(64*t, x, y)
 		VMOVUPS(s.only(s.kept(numbers, threshold), s.mul(factor, Mem{Base: x, Disp: 64 * t})), Mem{Base: y, Disp: 64 * t})
 		if t < 3 {
 			CMPQ(n, U32(t+1))

@@ -58,18 +58,20 @@ func (s simd) layouts() {
 				} else {
 					VMASKMOVPS(Mem{Base: at}, few, r[i])
 				}
+				askAhead(0, at)
 				ADDQ(stride, at)
 			})
 			r = s.transposed(r)
-			rows(pixels, "stored", func(i int) { VMOVUPS(r[i], Mem{Base: block, Disp: 64 * i}) })
+			rows(pixels, "stored", func(i int) { askAhead(64*i, block); VMOVUPS(r[i], Mem{Base: block, Disp: 64 * i}) })
 		})
 	write("Unpack", "sets maps[c*stride+p] = block[p*16+c] for c < count", "maps, block",
 		func(pixels, count, stride, maps, block reg.GPVirtual, few condition) {
 			r, at := zeros(), GP64()
-			rows(pixels, "loaded", func(i int) { VMOVUPS(Mem{Base: block, Disp: 64 * i}, r[i]) })
+			rows(pixels, "loaded", func(i int) { askAhead(64*i, block); VMOVUPS(Mem{Base: block, Disp: 64 * i}, r[i]) })
 			r = s.transposed(r)
 			MOVQ(maps, at)
 			rows(count, "stored", func(i int) {
+				askAhead(0, at)
 				s.storeFirst(few, r[i], Mem{Base: at})
 				ADDQ(stride, at)
 			})

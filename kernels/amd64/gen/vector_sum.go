@@ -167,6 +167,7 @@ func (s simd) lanewise() {
 			}
 		}
 		row := func(turn int) {
+			askAhead(0, at)
 			for i := range parts {
 				for half, term := range s.halves(s.loadFirst(few[i], Mem{Base: at, Disp: 4 * s.lanes * i})) {
 					VADDPD(term, sums[turn][i][half], sums[turn][i][half])
@@ -214,6 +215,9 @@ func (s simd) lanewise() {
 			Label(some.label)
 			CMPQ(rows, U32(some.rows))
 			JLT(LabelRef(some.next))
+			for row := range some.rows {
+				askAhead(64*row, x, y)
+			}
 			for i := range some.rows * parts {
 				VMOVUPS(s.add(added[i%parts], Mem{Base: x, Disp: 4 * s.lanes * i}), Mem{Base: y, Disp: 4 * s.lanes * i})
 			}
