@@ -35,13 +35,8 @@ func assembly(high, wide, rows, cols int, do kernel) tiles {
 		ws.call.tile = amd64.Tile{Depth: depth, A: &a[0], BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
 		p := &ws.call.tile
 		for most := max(1, together/(rows*cols*depth)); count > 0; {
-			n := amd64.Piece(count, most)
-			p.Soon, p.SoonRow, p.SoonNext = p.A, 0, 0
-			if then.tiles > 0 {
-				n = min(n, then.tiles)
-				p.Soon, p.SoonRow, p.SoonNext = &then.data[0], 4*then.row, 4*(then.next-rows*then.row)
-				then = soon{}
-			}
+			var n int
+			p.Soon, p.SoonRow, p.SoonNext, n = then.ask(p.A, rows, amd64.Piece(count, most))
 			p.Tiles, p.B, p.C = n, &b.data[0], &c[0]
 			do(bytes(p))
 			if count -= n; count > 0 {
@@ -50,6 +45,17 @@ func assembly(high, wide, rows, cols int, do kernel) tiles {
 		}
 		ws.call.tile = amd64.Tile{}
 	}}
+}
+
+// ask is what a call of up to so many tiles of some rows asks for, in bytes, and how many tiles it has therefore; afterwards nothing is
+// left to ask for. Where nothing was it asks for what is there.
+func (s *soon) ask(there *float32, rows, tiles int) (data *float32, row, next, now int) {
+	if s.tiles == 0 {
+		return there, 0, 0, tiles
+	}
+	data, row, next, now = &s.data[0], 4*s.row, 4*(s.next-rows*s.row), min(tiles, s.tiles)
+	*s = soon{}
+	return data, row, next, now
 }
 
 // part transposes so many rows at a time; width is a multiple of it.

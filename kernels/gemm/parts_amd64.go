@@ -54,14 +54,8 @@ func partsTiles(parts int, do func(p *byte)) func(ws *Workspace, steps, count in
 		p := &ws.call.parts
 		*p = amd64.Parts{Config: amd64.TilesOf16, Depth: steps, A: address(a), CRow: 4 * ldc, Accumulate: one(accumulate)}
 		for at := 0; at < count; at += p.Tiles {
-			p.Tiles = amd64.Piece(count-at, max(1, together/(Side*Side*Side*steps)))
 			p.B, p.C = address(b[at*panel:]), &c[at*Side]
-			p.Soon, p.SoonRow, p.SoonNext = p.C, 0, 0
-			if then.tiles > 0 {
-				p.Tiles = min(p.Tiles, then.tiles)
-				p.Soon, p.SoonRow, p.SoonNext = &then.data[0], 4*then.row, 4*(then.next-Side*then.row)
-				then = soon{}
-			}
+			p.Soon, p.SoonRow, p.SoonNext, p.Tiles = then.ask(p.C, Side, amd64.Piece(count-at, max(1, together/(Side*Side*Side*steps))))
 			do(bytes(p))
 		}
 		*p = amd64.Parts{}
