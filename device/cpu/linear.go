@@ -21,14 +21,10 @@ func (d *Device) LinearReLU(y, x, w, b *device.Tensor) error {
 	return nil
 }
 
-// fewRows is how many samples a batch may have at most for the weights to be read where they lie; a larger one pays for a
-// copy in the order in which the large kernel wants them.
-const fewRows = 32
-
 func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 	rows, cols, depth := x.Shape[0], w.Shape[0], x.Shape[1]
 	result, bias := out(y), floats(b)
-	if min(rows, cols) <= fewRows {
+	if d.kernel.FewSamples(rows, cols, depth) {
 		d.dots(result, floats(x), floats(w), rows, cols, depth, bias, relu)
 		return
 	}
@@ -63,13 +59,13 @@ func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) err
 	}
 	result := out(c)
 	switch {
-	case transposeB && !transposeA && min(rows, cols) <= fewRows:
+	case transposeB && !transposeA && d.kernel.FewSamples(rows, cols, depth):
 		d.dots(result, left.Data, right.Data, rows, cols, depth, nil, false)
-	case !transposeB && depth <= fewRows:
+	case !transposeB && d.kernel.FewProducts(rows, cols, depth):
 		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, from, to, 0, cols, depth, left, right.Data, cols)
 		})
-	case !transposeB && rows <= fewRows:
+	case !transposeB && d.kernel.FewRows(rows, cols, depth):
 		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, 0, rows, from, to, depth, left, right.Data, cols)
 		})

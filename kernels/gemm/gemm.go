@@ -47,7 +47,7 @@ func (s Strided) Pack(dst []float32, row, n, depth, nk, width int) {
 type Kernel struct {
 	Name   string // of the instruction set: "amx", "avx512", "avx2", "generic"
 	MR, NR int    // rows and columns of a tile
-	few    int    // rows of A at most for which B is used where it lies, if it can be
+	lie    int    // rows of A at most for which B is used where it lies, if it can be
 	// transpose and lines are what pack a Strided faster than Go can: dst[k*width+i] = src[i*stride+k] and src[k*stride+i] for
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
@@ -178,7 +178,7 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth
 // whole tiles. Steps may not be a page apart, or a few of them would fill their set of the first-level cache.
 func (k *Kernel) lying(b Operand, rows, col, width, depth int) lying {
 	s, strided := b.(Strided)
-	if !strided || s.Row != 1 || rows > k.few || s.Depth%1024 == 0 {
+	if !strided || s.Row != 1 || rows > k.lie || s.Depth%1024 == 0 {
 		return lying{}
 	}
 	return lying{panels{s.Data[col+depth*s.Depth:], s.Depth, k.NR}, width / k.NR * k.NR}

@@ -48,7 +48,7 @@ func genericTile(depth int, a, b []float32, ldb int, c []float32, ldc int, accum
 }
 
 // genericSkinny has vectors of four, so that an addition need not wait for the one before.
-var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, widest: math.MaxInt, rows: []int{4, 1},
+var genericSkinny = skinny{lanes: 4, samples: []int{1}, outputs: []int{4, 1}, widest: math.MaxInt, rows: []int{4, 1}, far: few{32, 32, 32}, near: few{32, 32, 32},
 	dots: genericDots, total: genericTotal, outer: genericOuter, finish: genericFinish}
 
 func genericDots(_ *Workspace, r, q int, x []float32, ldx int, w []float32, ldw, depth int, sums []float32, accumulate bool, _, _ int) {

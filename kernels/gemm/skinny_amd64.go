@@ -32,7 +32,7 @@ func tail(mask func(n int) uintptr, lanes int) uintptr {
 	return mask(lanes)
 }
 
-var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: math.MaxInt, rows: []int{8, 4, 2, 1},
+var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: math.MaxInt, rows: []int{8, 4, 2, 1}, far: few{32, 24, 16}, near: few{24, 3, 12},
 	dots: dots(16, bits, map[[2]int]kernel{
 		{4, 6}: amd64.Dots4x6AVX512, {2, 6}: amd64.Dots2x6AVX512, {1, 6}: amd64.Dots1x6AVX512,
 		{4, 2}: amd64.Dots4x2AVX512, {2, 2}: amd64.Dots2x2AVX512, {1, 2}: amd64.Dots1x2AVX512,
@@ -43,7 +43,7 @@ var skinnyAVX512 = skinny{lanes: 16, samples: []int{4, 2, 1}, outputs: []int{6, 
 	finish: finish(16, bits, amd64.FinishAVX512),
 }
 
-var skinnyAVX2 = skinny{lanes: 8, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: 2, rows: []int{4, 2, 1},
+var skinnyAVX2 = skinny{lanes: 8, samples: []int{4, 2, 1}, outputs: []int{6, 2, 1}, widest: 2, rows: []int{4, 2, 1}, far: few{28, 20, 8}, near: few{16, 3, 12},
 	dots: dots(8, table, map[[2]int]kernel{
 		{2, 6}: amd64.Dots2x6AVX2, {1, 6}: amd64.Dots1x6AVX2,
 		{4, 2}: amd64.Dots4x2AVX2, {2, 2}: amd64.Dots2x2AVX2, {1, 2}: amd64.Dots1x2AVX2,
