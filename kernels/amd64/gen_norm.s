@@ -19,30 +19,33 @@ TEXT ·NormMomentsAVX512(SB), NOSPLIT, $0-48
 	JL     sum4end
 
 sum4:
+	CMPQ       BX, $0x0000001c
+	JL         pastsum4
 	PREFETCHT0 1536(AX)
-	VADDPS     (AX), Z0, Z0
 	PREFETCHT0 1600(AX)
-	VADDPS     64(AX), Z1, Z1
 	PREFETCHT0 1664(AX)
-	VADDPS     128(AX), Z2, Z2
 	PREFETCHT0 1728(AX)
-	VADDPS     192(AX), Z3, Z3
-	ADDQ       $0x00000100, AX
-	SUBQ       $0x04, BX
-	CMPQ       BX, $0x04
-	JGE        sum4
+
+pastsum4:
+	VADDPS (AX), Z0, Z0
+	VADDPS 64(AX), Z1, Z1
+	VADDPS 128(AX), Z2, Z2
+	VADDPS 192(AX), Z3, Z3
+	ADDQ   $0x00000100, AX
+	SUBQ   $0x04, BX
+	CMPQ   BX, $0x04
+	JGE    sum4
 
 sum4end:
 	CMPQ BX, $0x01
 	JL   sum1end
 
 sum1:
-	PREFETCHT0 1536(AX)
-	VADDPS     (AX), Z0, Z0
-	ADDQ       $0x00000040, AX
-	SUBQ       $0x01, BX
-	CMPQ       BX, $0x01
-	JGE        sum1
+	VADDPS (AX), Z0, Z0
+	ADDQ   $0x00000040, AX
+	SUBQ   $0x01, BX
+	CMPQ   BX, $0x01
+	JGE    sum1
 
 sum1end:
 	VADDPS       Z2, Z0, Z0
@@ -65,22 +68,26 @@ sum1end:
 	JL           square4end
 
 square4:
-	PREFETCHT0  1536(DX)
+	CMPQ       AX, $0x0000001c
+	JL         pastsquare4
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(DX)
+	PREFETCHT0 1664(DX)
+	PREFETCHT0 1728(DX)
+
+pastsquare4:
 	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z4, Z4
 	VFMADD231PS Z1, Z1, Z8
-	PREFETCHT0  1600(DX)
 	VMOVUPS     64(DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z5, Z5
 	VFMADD231PS Z1, Z1, Z9
-	PREFETCHT0  1664(DX)
 	VMOVUPS     128(DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z6, Z6
 	VFMADD231PS Z1, Z1, Z10
-	PREFETCHT0  1728(DX)
 	VMOVUPS     192(DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z7, Z7
@@ -95,7 +102,6 @@ square4end:
 	JL   square1end
 
 square1:
-	PREFETCHT0  1536(DX)
 	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z4, Z4
@@ -177,9 +183,16 @@ TEXT ·NormSumsAVX512(SB), NOSPLIT, $0-48
 	JL      relu2end
 
 relu2:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
+	CMPQ       BX, $0x0000001a
+	JL         pastrelu2
+	PREFETCHT0 1536(AX)
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(AX)
+	PREFETCHT0 1600(CX)
+	PREFETCHT0 1600(DX)
+
+pastrelu2:
 	VCMPPS      $0x1d, (DX), Z3, K1
 	VMOVUPS     (AX), Z1
 	VMULPS      Z3, Z1, K1, Z1
@@ -187,9 +200,6 @@ relu2:
 	VSUBPS      Z0, Z2, Z2
 	VADDPS      Z1, Z4, Z4
 	VFMADD231PS Z1, Z2, Z6
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
 	VCMPPS      $0x1d, 64(DX), Z3, K1
 	VMOVUPS     64(AX), Z1
 	VMULPS      Z3, Z1, K1, Z1
@@ -209,9 +219,6 @@ relu2end:
 	JL   relu1end
 
 relu1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
 	VCMPPS      $0x1d, (DX), Z3, K1
 	VMOVUPS     (AX), Z1
 	VMULPS      Z3, Z1, K1, Z1
@@ -235,15 +242,19 @@ plain:
 	JL   linear2end
 
 linear2:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
+	CMPQ       DX, $0x0000001a
+	JL         pastlinear2
+	PREFETCHT0 1536(AX)
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1600(AX)
+	PREFETCHT0 1600(CX)
+
+pastlinear2:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (CX), Z2
 	VSUBPS      Z0, Z2, Z2
 	VADDPS      Z1, Z4, Z4
 	VFMADD231PS Z1, Z2, Z6
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
 	VMOVUPS     64(AX), Z1
 	VMOVUPS     64(CX), Z2
 	VSUBPS      Z0, Z2, Z2
@@ -260,8 +271,6 @@ linear2end:
 	JL   linear1end
 
 linear1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (CX), Z2
 	VSUBPS      Z0, Z2, Z2
@@ -298,144 +307,172 @@ merge:
 // func NormApplyAVX512(y *float32, x *float32, residual *float32, constants *float32, floor float32, pixels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·NormApplyAVX512(SB), NOSPLIT, $0-48
-	MOVQ         y+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         residual+16(FP), DX
-	MOVQ         pixels+40(FP), BX
+	MOVQ         y+0(FP), CX
+	MOVQ         x+8(FP), DX
+	MOVQ         residual+16(FP), BX
+	MOVQ         pixels+40(FP), AX
 	MOVQ         constants+24(FP), SI
 	VBROADCASTSS floor+32(FP), Z4
 	VMOVUPS      (SI), Z0
 	VMOVUPS      64(SI), Z1
 	VMOVUPS      128(SI), Z2
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JE           plain
-	CMPQ         BX, $0x04
+	MOVQ         AX, SI
+	CMPQ         SI, $0x04
 	JL           sum4end
 
 sum4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Z3
+	CMPQ       SI, $0x0000001c
+	JL         pastsum4
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(DX)
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(DX)
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(DX)
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastsum4:
+	VMOVUPS     (DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VADDPS      (DX), Z3, Z3
+	VADDPS      (BX), Z3, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, (AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(CX), Z3
+	VMOVUPS     Z3, (CX)
+	VMOVUPS     64(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VADDPS      64(DX), Z3, Z3
+	VADDPS      64(BX), Z3, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 64(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	VMOVUPS     128(CX), Z3
+	VMOVUPS     Z3, 64(CX)
+	VMOVUPS     128(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VADDPS      128(DX), Z3, Z3
+	VADDPS      128(BX), Z3, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 128(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	VMOVUPS     192(CX), Z3
+	VMOVUPS     Z3, 128(CX)
+	VMOVUPS     192(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VADDPS      192(DX), Z3, Z3
+	VADDPS      192(BX), Z3, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 192(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, CX
+	VMOVUPS     Z3, 192(CX)
 	ADDQ        $0x00000100, DX
-	SUBQ        $0x04, BX
-	CMPQ        BX, $0x04
+	ADDQ        $0x00000100, BX
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, SI
+	CMPQ        SI, $0x04
 	JGE         sum4
 
 sum4end:
-	CMPQ BX, $0x01
+	CMPQ SI, $0x01
 	JL   sum1end
 
 sum1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Z3
+	VMOVUPS     (DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VADDPS      (DX), Z3, Z3
+	VADDPS      (BX), Z3, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, (AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, CX
+	VMOVUPS     Z3, (CX)
 	ADDQ        $0x00000040, DX
-	SUBQ        $0x01, BX
-	CMPQ        BX, $0x01
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, SI
+	CMPQ        SI, $0x01
 	JGE         sum1
 
 sum1end:
 	JMP done
 
 plain:
-	MOVQ BX, DX
-	CMPQ DX, $0x04
+	MOVQ AX, BX
+	CMPQ BX, $0x04
 	JL   alone4end
 
 alone4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	VMOVUPS     (CX), Z3
+	CMPQ       BX, $0x0000001c
+	JL         pastalone4
+	PREFETCHT0 1536(DX)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(DX)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(DX)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(DX)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastalone4:
+	VMOVUPS     (DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, (AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	VMOVUPS     64(CX), Z3
+	VMOVUPS     Z3, (CX)
+	VMOVUPS     64(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 64(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	VMOVUPS     128(CX), Z3
+	VMOVUPS     Z3, 64(CX)
+	VMOVUPS     128(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 128(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	VMOVUPS     192(CX), Z3
+	VMOVUPS     Z3, 128(CX)
+	VMOVUPS     192(DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, 192(AX)
-	ADDQ        $0x00000100, AX
+	VMOVUPS     Z3, 192(CX)
+	ADDQ        $0x00000100, DX
 	ADDQ        $0x00000100, CX
-	SUBQ        $0x04, DX
-	CMPQ        DX, $0x04
+	SUBQ        $0x04, BX
+	CMPQ        BX, $0x04
 	JGE         alone4
 
 alone4end:
-	CMPQ DX, $0x01
+	CMPQ BX, $0x01
 	JL   alone1end
 
 alone1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	VMOVUPS     (CX), Z3
+	VMOVUPS     (DX), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMAXPS      Z3, Z4, Z3
-	VMOVUPS     Z3, (AX)
-	ADDQ        $0x00000040, AX
+	VMOVUPS     Z3, (CX)
+	ADDQ        $0x00000040, DX
 	ADDQ        $0x00000040, CX
-	SUBQ        $0x01, DX
-	CMPQ        DX, $0x01
+	SUBQ        $0x01, BX
+	CMPQ        BX, $0x01
 	JGE         alone1
 
 alone1end:
@@ -446,280 +483,329 @@ done:
 // func NormGradientAVX512(dx *float32, dresidual *float32, dy *float32, x *float32, y *float32, constants *float32, pixels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·NormGradientAVX512(SB), NOSPLIT, $0-56
-	MOVQ    dx+0(FP), AX
-	MOVQ    dresidual+8(FP), CX
-	MOVQ    dy+16(FP), DX
-	MOVQ    x+24(FP), BX
-	MOVQ    y+32(FP), SI
-	MOVQ    pixels+48(FP), DI
+	MOVQ    dx+0(FP), CX
+	MOVQ    dresidual+8(FP), DX
+	MOVQ    dy+16(FP), BX
+	MOVQ    x+24(FP), SI
+	MOVQ    y+32(FP), DI
+	MOVQ    pixels+48(FP), AX
 	MOVQ    constants+40(FP), R8
 	VPXORD  Z6, Z6, Z6
 	VMOVUPS (R8), Z0
 	VMOVUPS 64(R8), Z1
 	VMOVUPS 128(R8), Z2
 	VMOVUPS 192(R8), Z3
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JE      plain
-	TESTQ   CX, CX
+	TESTQ   DX, DX
 	JE      alone
-	CMPQ    DI, $0x04
+	MOVQ    AX, R8
+	CMPQ    R8, $0x04
 	JL      residual4end
 
 residual4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x1d, (SI), Z6, K1
-	VMOVUPS     (DX), Z4
+	CMPQ       R8, $0x0000001c
+	JL         pastresidual4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1664(DI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1728(DI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastresidual4:
+	VCMPPS      $0x1d, (DI), Z6, K1
+	VMOVUPS     (BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     Z4, (CX)
-	VMOVUPS     (BX), Z5
+	VMOVUPS     Z4, (DX)
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	PREFETCHT0  1600(SI)
-	VCMPPS      $0x1d, 64(SI), Z6, K1
-	VMOVUPS     64(DX), Z4
+	VMOVUPS     Z5, (CX)
+	VCMPPS      $0x1d, 64(DI), Z6, K1
+	VMOVUPS     64(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     Z4, 64(CX)
-	VMOVUPS     64(BX), Z5
+	VMOVUPS     Z4, 64(DX)
+	VMOVUPS     64(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 64(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	PREFETCHT0  1664(SI)
-	VCMPPS      $0x1d, 128(SI), Z6, K1
-	VMOVUPS     128(DX), Z4
+	VMOVUPS     Z5, 64(CX)
+	VCMPPS      $0x1d, 128(DI), Z6, K1
+	VMOVUPS     128(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     Z4, 128(CX)
-	VMOVUPS     128(BX), Z5
+	VMOVUPS     Z4, 128(DX)
+	VMOVUPS     128(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 128(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	PREFETCHT0  1728(SI)
-	VCMPPS      $0x1d, 192(SI), Z6, K1
-	VMOVUPS     192(DX), Z4
+	VMOVUPS     Z5, 128(CX)
+	VCMPPS      $0x1d, 192(DI), Z6, K1
+	VMOVUPS     192(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     Z4, 192(CX)
-	VMOVUPS     192(BX), Z5
+	VMOVUPS     Z4, 192(DX)
+	VMOVUPS     192(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 192(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, CX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Z5, 192(CX)
 	ADDQ        $0x00000100, BX
 	ADDQ        $0x00000100, SI
-	SUBQ        $0x04, DI
-	CMPQ        DI, $0x04
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x04, R8
+	CMPQ        R8, $0x04
 	JGE         residual4
 
 residual4end:
-	CMPQ DI, $0x01
+	CMPQ R8, $0x01
 	JL   residual1end
 
 residual1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x1d, (SI), Z6, K1
-	VMOVUPS     (DX), Z4
+	VCMPPS      $0x1d, (DI), Z6, K1
+	VMOVUPS     (BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     Z4, (CX)
-	VMOVUPS     (BX), Z5
+	VMOVUPS     Z4, (DX)
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, CX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Z5, (CX)
 	ADDQ        $0x00000040, BX
 	ADDQ        $0x00000040, SI
-	SUBQ        $0x01, DI
-	CMPQ        DI, $0x01
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x01, R8
+	CMPQ        R8, $0x01
 	JGE         residual1
 
 residual1end:
 	JMP done
 
 alone:
-	MOVQ DI, CX
-	CMPQ CX, $0x04
+	MOVQ AX, DX
+	CMPQ DX, $0x04
 	JL   relu4end
 
 relu4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x1d, (SI), Z6, K1
-	VMOVUPS     (DX), Z4
+	CMPQ       DX, $0x0000001c
+	JL         pastrelu4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1664(DI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1728(DI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastrelu4:
+	VCMPPS      $0x1d, (DI), Z6, K1
+	VMOVUPS     (BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     (BX), Z5
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	PREFETCHT0  1600(SI)
-	VCMPPS      $0x1d, 64(SI), Z6, K1
-	VMOVUPS     64(DX), Z4
+	VMOVUPS     Z5, (CX)
+	VCMPPS      $0x1d, 64(DI), Z6, K1
+	VMOVUPS     64(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     64(BX), Z5
+	VMOVUPS     64(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 64(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	PREFETCHT0  1664(SI)
-	VCMPPS      $0x1d, 128(SI), Z6, K1
-	VMOVUPS     128(DX), Z4
+	VMOVUPS     Z5, 64(CX)
+	VCMPPS      $0x1d, 128(DI), Z6, K1
+	VMOVUPS     128(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     128(BX), Z5
+	VMOVUPS     128(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 128(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	PREFETCHT0  1728(SI)
-	VCMPPS      $0x1d, 192(SI), Z6, K1
-	VMOVUPS     192(DX), Z4
+	VMOVUPS     Z5, 128(CX)
+	VCMPPS      $0x1d, 192(DI), Z6, K1
+	VMOVUPS     192(BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     192(BX), Z5
+	VMOVUPS     192(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 192(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Z5, 192(CX)
 	ADDQ        $0x00000100, BX
 	ADDQ        $0x00000100, SI
-	SUBQ        $0x04, CX
-	CMPQ        CX, $0x04
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, DX
+	CMPQ        DX, $0x04
 	JGE         relu4
 
 relu4end:
-	CMPQ CX, $0x01
+	CMPQ DX, $0x01
 	JL   relu1end
 
 relu1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x1d, (SI), Z6, K1
-	VMOVUPS     (DX), Z4
+	VCMPPS      $0x1d, (DI), Z6, K1
+	VMOVUPS     (BX), Z4
 	VMULPS      Z6, Z4, K1, Z4
-	VMOVUPS     (BX), Z5
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Z5, (CX)
 	ADDQ        $0x00000040, BX
 	ADDQ        $0x00000040, SI
-	SUBQ        $0x01, CX
-	CMPQ        CX, $0x01
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, DX
+	CMPQ        DX, $0x01
 	JGE         relu1
 
 relu1end:
 	JMP done
 
 plain:
-	MOVQ DI, CX
-	CMPQ CX, $0x04
+	MOVQ AX, DX
+	CMPQ DX, $0x04
 	JL   linear4end
 
 linear4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	VMOVUPS     (DX), Z4
-	VMOVUPS     (BX), Z5
+	CMPQ       DX, $0x0000001c
+	JL         pastlinear4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastlinear4:
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	VMOVUPS     64(DX), Z4
-	VMOVUPS     64(BX), Z5
+	VMOVUPS     Z5, (CX)
+	VMOVUPS     64(BX), Z4
+	VMOVUPS     64(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 64(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	VMOVUPS     128(DX), Z4
-	VMOVUPS     128(BX), Z5
+	VMOVUPS     Z5, 64(CX)
+	VMOVUPS     128(BX), Z4
+	VMOVUPS     128(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 128(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	VMOVUPS     192(DX), Z4
-	VMOVUPS     192(BX), Z5
+	VMOVUPS     Z5, 128(CX)
+	VMOVUPS     192(BX), Z4
+	VMOVUPS     192(SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, 192(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Z5, 192(CX)
 	ADDQ        $0x00000100, BX
-	SUBQ        $0x04, CX
-	CMPQ        CX, $0x04
+	ADDQ        $0x00000100, SI
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, DX
+	CMPQ        DX, $0x04
 	JGE         linear4
 
 linear4end:
-	CMPQ CX, $0x01
+	CMPQ DX, $0x01
 	JL   linear1end
 
 linear1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	VMOVUPS     (DX), Z4
-	VMOVUPS     (BX), Z5
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (SI), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD213PS Z3, Z2, Z5
 	VFMADD231PS Z1, Z4, Z5
-	VMOVUPS     Z5, (AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Z5, (CX)
 	ADDQ        $0x00000040, BX
-	SUBQ        $0x01, CX
-	CMPQ        CX, $0x01
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, DX
+	CMPQ        DX, $0x01
 	JGE         linear1
 
 linear1end:
@@ -746,35 +832,38 @@ TEXT ·NormMomentsAVX2(SB), NOSPLIT, $0-48
 	JL     sum4end
 
 sum4:
+	CMPQ       BX, $0x0000001c
+	JL         pastsum4
 	PREFETCHT0 1536(AX)
-	VADDPS     (AX), Y0, Y0
-	VADDPS     32(AX), Y1, Y1
 	PREFETCHT0 1600(AX)
-	VADDPS     64(AX), Y2, Y2
-	VADDPS     96(AX), Y3, Y3
 	PREFETCHT0 1664(AX)
-	VADDPS     128(AX), Y4, Y4
-	VADDPS     160(AX), Y5, Y5
 	PREFETCHT0 1728(AX)
-	VADDPS     192(AX), Y6, Y6
-	VADDPS     224(AX), Y7, Y7
-	ADDQ       $0x00000100, AX
-	SUBQ       $0x04, BX
-	CMPQ       BX, $0x04
-	JGE        sum4
+
+pastsum4:
+	VADDPS (AX), Y0, Y0
+	VADDPS 32(AX), Y1, Y1
+	VADDPS 64(AX), Y2, Y2
+	VADDPS 96(AX), Y3, Y3
+	VADDPS 128(AX), Y4, Y4
+	VADDPS 160(AX), Y5, Y5
+	VADDPS 192(AX), Y6, Y6
+	VADDPS 224(AX), Y7, Y7
+	ADDQ   $0x00000100, AX
+	SUBQ   $0x04, BX
+	CMPQ   BX, $0x04
+	JGE    sum4
 
 sum4end:
 	CMPQ BX, $0x01
 	JL   sum1end
 
 sum1:
-	PREFETCHT0 1536(AX)
-	VADDPS     (AX), Y0, Y0
-	VADDPS     32(AX), Y1, Y1
-	ADDQ       $0x00000040, AX
-	SUBQ       $0x01, BX
-	CMPQ       BX, $0x01
-	JGE        sum1
+	VADDPS (AX), Y0, Y0
+	VADDPS 32(AX), Y1, Y1
+	ADDQ   $0x00000040, AX
+	SUBQ   $0x01, BX
+	CMPQ   BX, $0x01
+	JGE    sum1
 
 sum1end:
 	VADDPS       Y4, Y0, Y0
@@ -801,7 +890,12 @@ sum1end:
 	JL           square2end
 
 square2:
-	PREFETCHT0  1536(DX)
+	CMPQ       AX, $0x0000001a
+	JL         pastsquare2
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(DX)
+
+pastsquare2:
 	VMOVUPS     (DX), Y10
 	VMOVUPS     32(DX), Y11
 	VSUBPS      Y0, Y10, Y10
@@ -810,7 +904,6 @@ square2:
 	VSUBPS      Y1, Y11, Y11
 	VADDPS      Y11, Y3, Y3
 	VFMADD231PS Y11, Y11, Y7
-	PREFETCHT0  1600(DX)
 	VMOVUPS     64(DX), Y10
 	VMOVUPS     96(DX), Y11
 	VSUBPS      Y0, Y10, Y10
@@ -829,7 +922,6 @@ square2end:
 	JL   square1end
 
 square1:
-	PREFETCHT0  1536(DX)
 	VMOVUPS     (DX), Y10
 	VMOVUPS     32(DX), Y11
 	VSUBPS      Y0, Y10, Y10
@@ -956,9 +1048,16 @@ TEXT ·NormSumsAVX2(SB), NOSPLIT, $0-48
 	JL       relu2end
 
 relu2:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
+	CMPQ       BX, $0x0000001a
+	JL         pastrelu2
+	PREFETCHT0 1536(AX)
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(AX)
+	PREFETCHT0 1600(CX)
+	PREFETCHT0 1600(DX)
+
+pastrelu2:
 	VCMPPS      $0x19, (DX), Y6, Y2
 	VANDPS      Y7, Y2, Y2
 	VMULPS      (AX), Y2, Y2
@@ -973,9 +1072,6 @@ relu2:
 	VSUBPS      Y1, Y5, Y5
 	VADDPS      Y3, Y9, Y9
 	VFMADD231PS Y3, Y5, Y13
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
 	VCMPPS      $0x19, 64(DX), Y6, Y2
 	VANDPS      Y7, Y2, Y2
 	VMULPS      64(AX), Y2, Y2
@@ -1002,9 +1098,6 @@ relu2end:
 	JL   relu1end
 
 relu1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
 	VCMPPS      $0x19, (DX), Y6, Y2
 	VANDPS      Y7, Y2, Y2
 	VMULPS      (AX), Y2, Y2
@@ -1035,8 +1128,14 @@ plain:
 	JL   linear2end
 
 linear2:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
+	CMPQ       DX, $0x0000001a
+	JL         pastlinear2
+	PREFETCHT0 1536(AX)
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1600(AX)
+	PREFETCHT0 1600(CX)
+
+pastlinear2:
 	VMOVUPS     (AX), Y2
 	VMOVUPS     32(AX), Y3
 	VMOVUPS     (CX), Y4
@@ -1047,8 +1146,6 @@ linear2:
 	VSUBPS      Y1, Y5, Y5
 	VADDPS      Y3, Y9, Y9
 	VFMADD231PS Y3, Y5, Y13
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
 	VMOVUPS     64(AX), Y2
 	VMOVUPS     96(AX), Y3
 	VMOVUPS     64(CX), Y4
@@ -1070,8 +1167,6 @@ linear2end:
 	JL   linear1end
 
 linear1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
 	VMOVUPS     (AX), Y2
 	VMOVUPS     32(AX), Y3
 	VMOVUPS     (CX), Y4
@@ -1129,10 +1224,10 @@ merge:
 // func NormApplyAVX2(y *float32, x *float32, residual *float32, constants *float32, floor float32, pixels int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·NormApplyAVX2(SB), NOSPLIT, $0-48
-	MOVQ         y+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         residual+16(FP), DX
-	MOVQ         pixels+40(FP), BX
+	MOVQ         y+0(FP), CX
+	MOVQ         x+8(FP), DX
+	MOVQ         residual+16(FP), BX
+	MOVQ         pixels+40(FP), AX
 	MOVQ         constants+24(FP), SI
 	VBROADCASTSS floor+32(FP), Y8
 	VMOVUPS      (SI), Y0
@@ -1141,190 +1236,218 @@ TEXT ·NormApplyAVX2(SB), NOSPLIT, $0-48
 	VMOVUPS      96(SI), Y3
 	VMOVUPS      128(SI), Y4
 	VMOVUPS      160(SI), Y5
-	TESTQ        DX, DX
+	TESTQ        BX, BX
 	JE           plain
-	CMPQ         BX, $0x04
+	MOVQ         AX, SI
+	CMPQ         SI, $0x04
 	JL           sum4end
 
 sum4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Y6
-	VMOVUPS     32(CX), Y7
+	CMPQ       SI, $0x0000001c
+	JL         pastsum4
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(DX)
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(DX)
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(DX)
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastsum4:
+	VMOVUPS     (DX), Y6
+	VMOVUPS     32(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
-	VADDPS      (DX), Y6, Y6
+	VADDPS      (BX), Y6, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
-	VADDPS      32(DX), Y7, Y7
+	VADDPS      32(BX), Y7, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, (AX)
-	VMOVUPS     Y7, 32(AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(CX), Y6
-	VMOVUPS     96(CX), Y7
+	VMOVUPS     Y6, (CX)
+	VMOVUPS     Y7, 32(CX)
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
-	VADDPS      64(DX), Y6, Y6
+	VADDPS      64(BX), Y6, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
-	VADDPS      96(DX), Y7, Y7
+	VADDPS      96(BX), Y7, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 64(AX)
-	VMOVUPS     Y7, 96(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	VMOVUPS     128(CX), Y6
-	VMOVUPS     160(CX), Y7
+	VMOVUPS     Y6, 64(CX)
+	VMOVUPS     Y7, 96(CX)
+	VMOVUPS     128(DX), Y6
+	VMOVUPS     160(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
-	VADDPS      128(DX), Y6, Y6
+	VADDPS      128(BX), Y6, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
-	VADDPS      160(DX), Y7, Y7
+	VADDPS      160(BX), Y7, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 128(AX)
-	VMOVUPS     Y7, 160(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	VMOVUPS     192(CX), Y6
-	VMOVUPS     224(CX), Y7
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 160(CX)
+	VMOVUPS     192(DX), Y6
+	VMOVUPS     224(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
-	VADDPS      192(DX), Y6, Y6
+	VADDPS      192(BX), Y6, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
-	VADDPS      224(DX), Y7, Y7
+	VADDPS      224(BX), Y7, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 192(AX)
-	VMOVUPS     Y7, 224(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, CX
+	VMOVUPS     Y6, 192(CX)
+	VMOVUPS     Y7, 224(CX)
 	ADDQ        $0x00000100, DX
-	SUBQ        $0x04, BX
-	CMPQ        BX, $0x04
+	ADDQ        $0x00000100, BX
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, SI
+	CMPQ        SI, $0x04
 	JGE         sum4
 
 sum4end:
-	CMPQ BX, $0x01
+	CMPQ SI, $0x01
 	JL   sum1end
 
 sum1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Y6
-	VMOVUPS     32(CX), Y7
+	VMOVUPS     (DX), Y6
+	VMOVUPS     32(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
-	VADDPS      (DX), Y6, Y6
+	VADDPS      (BX), Y6, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
-	VADDPS      32(DX), Y7, Y7
+	VADDPS      32(BX), Y7, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, (AX)
-	VMOVUPS     Y7, 32(AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, CX
+	VMOVUPS     Y6, (CX)
+	VMOVUPS     Y7, 32(CX)
 	ADDQ        $0x00000040, DX
-	SUBQ        $0x01, BX
-	CMPQ        BX, $0x01
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, SI
+	CMPQ        SI, $0x01
 	JGE         sum1
 
 sum1end:
 	JMP done
 
 plain:
-	MOVQ BX, DX
-	CMPQ DX, $0x04
+	MOVQ AX, BX
+	CMPQ BX, $0x04
 	JL   alone4end
 
 alone4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	VMOVUPS     (CX), Y6
-	VMOVUPS     32(CX), Y7
+	CMPQ       BX, $0x0000001c
+	JL         pastalone4
+	PREFETCHT0 1536(DX)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(DX)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(DX)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(DX)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastalone4:
+	VMOVUPS     (DX), Y6
+	VMOVUPS     32(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, (AX)
-	VMOVUPS     Y7, 32(AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	VMOVUPS     64(CX), Y6
-	VMOVUPS     96(CX), Y7
+	VMOVUPS     Y6, (CX)
+	VMOVUPS     Y7, 32(CX)
+	VMOVUPS     64(DX), Y6
+	VMOVUPS     96(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 64(AX)
-	VMOVUPS     Y7, 96(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	VMOVUPS     128(CX), Y6
-	VMOVUPS     160(CX), Y7
+	VMOVUPS     Y6, 64(CX)
+	VMOVUPS     Y7, 96(CX)
+	VMOVUPS     128(DX), Y6
+	VMOVUPS     160(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 128(AX)
-	VMOVUPS     Y7, 160(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	VMOVUPS     192(CX), Y6
-	VMOVUPS     224(CX), Y7
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 160(CX)
+	VMOVUPS     192(DX), Y6
+	VMOVUPS     224(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, 192(AX)
-	VMOVUPS     Y7, 224(AX)
-	ADDQ        $0x00000100, AX
+	VMOVUPS     Y6, 192(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $0x00000100, DX
 	ADDQ        $0x00000100, CX
-	SUBQ        $0x04, DX
-	CMPQ        DX, $0x04
+	SUBQ        $0x04, BX
+	CMPQ        BX, $0x04
 	JGE         alone4
 
 alone4end:
-	CMPQ DX, $0x01
+	CMPQ BX, $0x01
 	JL   alone1end
 
 alone1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	VMOVUPS     (CX), Y6
-	VMOVUPS     32(CX), Y7
+	VMOVUPS     (DX), Y6
+	VMOVUPS     32(DX), Y7
 	VSUBPS      Y0, Y6, Y6
 	VFMADD213PS Y4, Y2, Y6
 	VMAXPS      Y6, Y8, Y6
 	VSUBPS      Y1, Y7, Y7
 	VFMADD213PS Y5, Y3, Y7
 	VMAXPS      Y7, Y8, Y7
-	VMOVUPS     Y6, (AX)
-	VMOVUPS     Y7, 32(AX)
-	ADDQ        $0x00000040, AX
+	VMOVUPS     Y6, (CX)
+	VMOVUPS     Y7, 32(CX)
+	ADDQ        $0x00000040, DX
 	ADDQ        $0x00000040, CX
-	SUBQ        $0x01, DX
-	CMPQ        DX, $0x01
+	SUBQ        $0x01, BX
+	CMPQ        BX, $0x01
 	JGE         alone1
 
 alone1end:
@@ -1335,12 +1458,12 @@ done:
 // func NormGradientAVX2(dx *float32, dresidual *float32, dy *float32, x *float32, y *float32, constants *float32, pixels int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·NormGradientAVX2(SB), NOSPLIT, $0-56
-	MOVQ     dx+0(FP), AX
-	MOVQ     dresidual+8(FP), CX
-	MOVQ     dy+16(FP), DX
-	MOVQ     x+24(FP), BX
-	MOVQ     y+32(FP), SI
-	MOVQ     pixels+48(FP), DI
+	MOVQ     dx+0(FP), CX
+	MOVQ     dresidual+8(FP), DX
+	MOVQ     dy+16(FP), BX
+	MOVQ     x+24(FP), SI
+	MOVQ     y+32(FP), DI
+	MOVQ     pixels+48(FP), AX
 	MOVQ     constants+40(FP), R8
 	VXORPS   Y12, Y12, Y12
 	VPCMPEQD Y13, Y13, Y13
@@ -1354,383 +1477,432 @@ TEXT ·NormGradientAVX2(SB), NOSPLIT, $0-56
 	VMOVUPS  160(R8), Y5
 	VMOVUPS  192(R8), Y6
 	VMOVUPS  224(R8), Y7
-	TESTQ    SI, SI
+	TESTQ    DI, DI
 	JE       plain
-	TESTQ    CX, CX
+	TESTQ    DX, DX
 	JE       alone
-	CMPQ     DI, $0x04
+	MOVQ     AX, R8
+	CMPQ     R8, $0x04
 	JL       residual4end
 
 residual4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x19, (SI), Y12, Y8
+	CMPQ       R8, $0x0000001c
+	JL         pastresidual4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1664(DI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1728(DI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastresidual4:
+	VCMPPS      $0x19, (DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      (DX), Y8, Y8
-	VCMPPS      $0x19, 32(SI), Y12, Y9
+	VMULPS      (BX), Y8, Y8
+	VCMPPS      $0x19, 32(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      32(DX), Y9, Y9
-	VMOVUPS     Y8, (CX)
-	VMOVUPS     Y9, 32(CX)
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	VMULPS      32(BX), Y9, Y9
+	VMOVUPS     Y8, (DX)
+	VMOVUPS     Y9, 32(DX)
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	PREFETCHT0  1600(SI)
-	VCMPPS      $0x19, 64(SI), Y12, Y8
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
+	VCMPPS      $0x19, 64(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      64(DX), Y8, Y8
-	VCMPPS      $0x19, 96(SI), Y12, Y9
+	VMULPS      64(BX), Y8, Y8
+	VCMPPS      $0x19, 96(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      96(DX), Y9, Y9
-	VMOVUPS     Y8, 64(CX)
-	VMOVUPS     Y9, 96(CX)
-	VMOVUPS     64(BX), Y10
-	VMOVUPS     96(BX), Y11
+	VMULPS      96(BX), Y9, Y9
+	VMOVUPS     Y8, 64(DX)
+	VMOVUPS     Y9, 96(DX)
+	VMOVUPS     64(SI), Y10
+	VMOVUPS     96(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 64(AX)
-	VMOVUPS     Y11, 96(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	PREFETCHT0  1664(SI)
-	VCMPPS      $0x19, 128(SI), Y12, Y8
+	VMOVUPS     Y10, 64(CX)
+	VMOVUPS     Y11, 96(CX)
+	VCMPPS      $0x19, 128(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      128(DX), Y8, Y8
-	VCMPPS      $0x19, 160(SI), Y12, Y9
+	VMULPS      128(BX), Y8, Y8
+	VCMPPS      $0x19, 160(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      160(DX), Y9, Y9
-	VMOVUPS     Y8, 128(CX)
-	VMOVUPS     Y9, 160(CX)
-	VMOVUPS     128(BX), Y10
-	VMOVUPS     160(BX), Y11
+	VMULPS      160(BX), Y9, Y9
+	VMOVUPS     Y8, 128(DX)
+	VMOVUPS     Y9, 160(DX)
+	VMOVUPS     128(SI), Y10
+	VMOVUPS     160(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 128(AX)
-	VMOVUPS     Y11, 160(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	PREFETCHT0  1728(SI)
-	VCMPPS      $0x19, 192(SI), Y12, Y8
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 160(CX)
+	VCMPPS      $0x19, 192(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      192(DX), Y8, Y8
-	VCMPPS      $0x19, 224(SI), Y12, Y9
+	VMULPS      192(BX), Y8, Y8
+	VCMPPS      $0x19, 224(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      224(DX), Y9, Y9
-	VMOVUPS     Y8, 192(CX)
-	VMOVUPS     Y9, 224(CX)
-	VMOVUPS     192(BX), Y10
-	VMOVUPS     224(BX), Y11
+	VMULPS      224(BX), Y9, Y9
+	VMOVUPS     Y8, 192(DX)
+	VMOVUPS     Y9, 224(DX)
+	VMOVUPS     192(SI), Y10
+	VMOVUPS     224(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 192(AX)
-	VMOVUPS     Y11, 224(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, CX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Y10, 192(CX)
+	VMOVUPS     Y11, 224(CX)
 	ADDQ        $0x00000100, BX
 	ADDQ        $0x00000100, SI
-	SUBQ        $0x04, DI
-	CMPQ        DI, $0x04
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x04, R8
+	CMPQ        R8, $0x04
 	JGE         residual4
 
 residual4end:
-	CMPQ DI, $0x01
+	CMPQ R8, $0x01
 	JL   residual1end
 
 residual1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x19, (SI), Y12, Y8
+	VCMPPS      $0x19, (DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      (DX), Y8, Y8
-	VCMPPS      $0x19, 32(SI), Y12, Y9
+	VMULPS      (BX), Y8, Y8
+	VCMPPS      $0x19, 32(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      32(DX), Y9, Y9
-	VMOVUPS     Y8, (CX)
-	VMOVUPS     Y9, 32(CX)
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	VMULPS      32(BX), Y9, Y9
+	VMOVUPS     Y8, (DX)
+	VMOVUPS     Y9, 32(DX)
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, CX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
 	ADDQ        $0x00000040, BX
 	ADDQ        $0x00000040, SI
-	SUBQ        $0x01, DI
-	CMPQ        DI, $0x01
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x01, R8
+	CMPQ        R8, $0x01
 	JGE         residual1
 
 residual1end:
 	JMP done
 
 alone:
-	MOVQ DI, CX
-	CMPQ CX, $0x04
+	MOVQ AX, DX
+	CMPQ DX, $0x04
 	JL   relu4end
 
 relu4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x19, (SI), Y12, Y8
+	CMPQ       DX, $0x0000001c
+	JL         pastrelu4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1664(DI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1728(DI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastrelu4:
+	VCMPPS      $0x19, (DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      (DX), Y8, Y8
-	VCMPPS      $0x19, 32(SI), Y12, Y9
+	VMULPS      (BX), Y8, Y8
+	VCMPPS      $0x19, 32(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      32(DX), Y9, Y9
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	VMULPS      32(BX), Y9, Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	PREFETCHT0  1600(SI)
-	VCMPPS      $0x19, 64(SI), Y12, Y8
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
+	VCMPPS      $0x19, 64(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      64(DX), Y8, Y8
-	VCMPPS      $0x19, 96(SI), Y12, Y9
+	VMULPS      64(BX), Y8, Y8
+	VCMPPS      $0x19, 96(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      96(DX), Y9, Y9
-	VMOVUPS     64(BX), Y10
-	VMOVUPS     96(BX), Y11
+	VMULPS      96(BX), Y9, Y9
+	VMOVUPS     64(SI), Y10
+	VMOVUPS     96(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 64(AX)
-	VMOVUPS     Y11, 96(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	PREFETCHT0  1664(SI)
-	VCMPPS      $0x19, 128(SI), Y12, Y8
+	VMOVUPS     Y10, 64(CX)
+	VMOVUPS     Y11, 96(CX)
+	VCMPPS      $0x19, 128(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      128(DX), Y8, Y8
-	VCMPPS      $0x19, 160(SI), Y12, Y9
+	VMULPS      128(BX), Y8, Y8
+	VCMPPS      $0x19, 160(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      160(DX), Y9, Y9
-	VMOVUPS     128(BX), Y10
-	VMOVUPS     160(BX), Y11
+	VMULPS      160(BX), Y9, Y9
+	VMOVUPS     128(SI), Y10
+	VMOVUPS     160(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 128(AX)
-	VMOVUPS     Y11, 160(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	PREFETCHT0  1728(SI)
-	VCMPPS      $0x19, 192(SI), Y12, Y8
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 160(CX)
+	VCMPPS      $0x19, 192(DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      192(DX), Y8, Y8
-	VCMPPS      $0x19, 224(SI), Y12, Y9
+	VMULPS      192(BX), Y8, Y8
+	VCMPPS      $0x19, 224(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      224(DX), Y9, Y9
-	VMOVUPS     192(BX), Y10
-	VMOVUPS     224(BX), Y11
+	VMULPS      224(BX), Y9, Y9
+	VMOVUPS     192(SI), Y10
+	VMOVUPS     224(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 192(AX)
-	VMOVUPS     Y11, 224(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Y10, 192(CX)
+	VMOVUPS     Y11, 224(CX)
 	ADDQ        $0x00000100, BX
 	ADDQ        $0x00000100, SI
-	SUBQ        $0x04, CX
-	CMPQ        CX, $0x04
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, DX
+	CMPQ        DX, $0x04
 	JGE         relu4
 
 relu4end:
-	CMPQ CX, $0x01
+	CMPQ DX, $0x01
 	JL   relu1end
 
 relu1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	PREFETCHT0  1536(SI)
-	VCMPPS      $0x19, (SI), Y12, Y8
+	VCMPPS      $0x19, (DI), Y12, Y8
 	VANDPS      Y13, Y8, Y8
-	VMULPS      (DX), Y8, Y8
-	VCMPPS      $0x19, 32(SI), Y12, Y9
+	VMULPS      (BX), Y8, Y8
+	VCMPPS      $0x19, 32(DI), Y12, Y9
 	VANDPS      Y13, Y9, Y9
-	VMULPS      32(DX), Y9, Y9
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	VMULPS      32(BX), Y9, Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
 	ADDQ        $0x00000040, BX
 	ADDQ        $0x00000040, SI
-	SUBQ        $0x01, CX
-	CMPQ        CX, $0x01
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, DX
+	CMPQ        DX, $0x01
 	JGE         relu1
 
 relu1end:
 	JMP done
 
 plain:
-	MOVQ DI, CX
-	CMPQ CX, $0x04
+	MOVQ AX, DX
+	CMPQ DX, $0x04
 	JL   linear4end
 
 linear4:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	VMOVUPS     (DX), Y8
-	VMOVUPS     32(DX), Y9
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	CMPQ       DX, $0x0000001c
+	JL         pastlinear4
+	PREFETCHT0 1536(BX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(CX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastlinear4:
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	PREFETCHT0  1600(AX)
-	PREFETCHT0  1600(DX)
-	PREFETCHT0  1600(BX)
-	VMOVUPS     64(DX), Y8
-	VMOVUPS     96(DX), Y9
-	VMOVUPS     64(BX), Y10
-	VMOVUPS     96(BX), Y11
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
+	VMOVUPS     64(BX), Y8
+	VMOVUPS     96(BX), Y9
+	VMOVUPS     64(SI), Y10
+	VMOVUPS     96(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 64(AX)
-	VMOVUPS     Y11, 96(AX)
-	PREFETCHT0  1664(AX)
-	PREFETCHT0  1664(DX)
-	PREFETCHT0  1664(BX)
-	VMOVUPS     128(DX), Y8
-	VMOVUPS     160(DX), Y9
-	VMOVUPS     128(BX), Y10
-	VMOVUPS     160(BX), Y11
+	VMOVUPS     Y10, 64(CX)
+	VMOVUPS     Y11, 96(CX)
+	VMOVUPS     128(BX), Y8
+	VMOVUPS     160(BX), Y9
+	VMOVUPS     128(SI), Y10
+	VMOVUPS     160(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 128(AX)
-	VMOVUPS     Y11, 160(AX)
-	PREFETCHT0  1728(AX)
-	PREFETCHT0  1728(DX)
-	PREFETCHT0  1728(BX)
-	VMOVUPS     192(DX), Y8
-	VMOVUPS     224(DX), Y9
-	VMOVUPS     192(BX), Y10
-	VMOVUPS     224(BX), Y11
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 160(CX)
+	VMOVUPS     192(BX), Y8
+	VMOVUPS     224(BX), Y9
+	VMOVUPS     192(SI), Y10
+	VMOVUPS     224(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, 192(AX)
-	VMOVUPS     Y11, 224(AX)
-	ADDQ        $0x00000100, AX
-	ADDQ        $0x00000100, DX
+	VMOVUPS     Y10, 192(CX)
+	VMOVUPS     Y11, 224(CX)
 	ADDQ        $0x00000100, BX
-	SUBQ        $0x04, CX
-	CMPQ        CX, $0x04
+	ADDQ        $0x00000100, SI
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x04, DX
+	CMPQ        DX, $0x04
 	JGE         linear4
 
 linear4end:
-	CMPQ CX, $0x01
+	CMPQ DX, $0x01
 	JL   linear1end
 
 linear1:
-	PREFETCHT0  1536(AX)
-	PREFETCHT0  1536(DX)
-	PREFETCHT0  1536(BX)
-	VMOVUPS     (DX), Y8
-	VMOVUPS     32(DX), Y9
-	VMOVUPS     (BX), Y10
-	VMOVUPS     32(BX), Y11
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
 	VSUBPS      Y0, Y10, Y10
 	VFMADD213PS Y6, Y4, Y10
 	VFMADD231PS Y2, Y8, Y10
 	VSUBPS      Y1, Y11, Y11
 	VFMADD213PS Y7, Y5, Y11
 	VFMADD231PS Y3, Y9, Y11
-	VMOVUPS     Y10, (AX)
-	VMOVUPS     Y11, 32(AX)
-	ADDQ        $0x00000040, AX
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
 	ADDQ        $0x00000040, BX
-	SUBQ        $0x01, CX
-	CMPQ        CX, $0x01
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x01, DX
+	CMPQ        DX, $0x01
 	JGE         linear1
 
 linear1end:

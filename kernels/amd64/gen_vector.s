@@ -5,36 +5,52 @@
 #include "textflag.h"
 
 // func FillAVX512(n int, y *float32, v float32)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·FillAVX512(SB), NOSPLIT, $0-20
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
 	VBROADCASTSS v+16(FP), Z0
 
 turn:
-	CMPQ       AX, $0x00000040
-	JLT        rest
-	PREFETCHT0 1536(CX)
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	CMPQ CX, $0x00000040
+	JLT  rest
+	CMPQ CX, $0x000001c0
+	JL   pastturn
+	LEAQ 1536(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1600(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1664(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1728(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+
+pastturn:
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -62,52 +78,68 @@ GLOBL numbers<>(SB), RODATA|NOPTR, $64
 // func ScaleAVX512(n int, y *float32, x *float32, factor float32, offset float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ScaleAVX512(SB), NOSPLIT, $0-32
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS factor+24(FP), Z0
 	VBROADCASTSS offset+28(FP), Z1
 
 turn:
-	CMPQ        AX, $0x00000040
-	JLT         rest
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (DX), Z2
+	CMPQ       CX, $0x00000040
+	JLT        rest
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS     (BX), Z2
 	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, (CX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(DX), Z2
+	VMOVUPS     Z2, (DX)
+	VMOVUPS     64(BX), Z2
 	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, 64(CX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	VMOVUPS     128(DX), Z2
+	VMOVUPS     Z2, 64(DX)
+	VMOVUPS     128(BX), Z2
 	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, 128(CX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	VMOVUPS     192(DX), Z2
+	VMOVUPS     Z2, 128(DX)
+	VMOVUPS     192(BX), Z2
 	VFMADD213PS Z1, Z0, Z2
-	VMOVUPS     Z2, 192(CX)
-	ADDQ        $0x00000100, CX
+	VMOVUPS     Z2, 192(DX)
 	ADDQ        $0x00000100, DX
-	SUBQ        $0x00000040, AX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, CX
 	JMP         turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Z2
 	VPCMPGTD     numbers<>+0(SB), Z2, K1
-	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z2
 	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z2, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -117,56 +149,72 @@ done:
 // func AxpyAVX512(n int, y *float32, x *float32, factor float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·AxpyAVX512(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS factor+24(FP), Z0
 
 turn:
-	CMPQ        AX, $0x00000040
-	JLT         rest
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Z1
-	VMOVUPS     (DX), Z2
+	CMPQ       CX, $0x00000040
+	JLT        rest
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
 	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS     Z1, (CX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(CX), Z1
-	VMOVUPS     64(DX), Z2
+	VMOVUPS     Z1, (DX)
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     64(BX), Z2
 	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS     Z1, 64(CX)
-	PREFETCHT0  1664(CX)
-	PREFETCHT0  1664(DX)
-	VMOVUPS     128(CX), Z1
-	VMOVUPS     128(DX), Z2
+	VMOVUPS     Z1, 64(DX)
+	VMOVUPS     128(DX), Z1
+	VMOVUPS     128(BX), Z2
 	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS     Z1, 128(CX)
-	PREFETCHT0  1728(CX)
-	PREFETCHT0  1728(DX)
-	VMOVUPS     192(CX), Z1
-	VMOVUPS     192(DX), Z2
+	VMOVUPS     Z1, 128(DX)
+	VMOVUPS     192(DX), Z1
+	VMOVUPS     192(BX), Z2
 	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS     Z1, 192(CX)
-	ADDQ        $0x00000100, CX
+	VMOVUPS     Z1, 192(DX)
 	ADDQ        $0x00000100, DX
-	SUBQ        $0x00000040, AX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, CX
 	JMP         turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS.Z    (CX), K1, Z1
-	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
 	VFMADD231PS  Z0, Z2, Z1
-	VMOVUPS      Z1, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z1, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -176,62 +224,78 @@ done:
 // func AddAVX512(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·AddAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VADDPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -241,62 +305,78 @@ done:
 // func SubAVX512(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·SubAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VSUBPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VSUBPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VSUBPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VSUBPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VSUBPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -306,62 +386,78 @@ done:
 // func MulAVX512(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·MulAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VMULPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -371,62 +467,78 @@ done:
 // func DivAVX512(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·DivAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VDIVPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VDIVPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VDIVPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VDIVPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VDIVPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -490,60 +602,76 @@ GLOBL x80000000<>(SB), RODATA|NOPTR, $64
 // func StepAVX512(n int, y *float32, x *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·StepAVX512(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Z0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Z0, K1
-	VMOVUPS    x3f800000<>+0(SB), Z0
-	VMOVAPS.Z  Z0, K1, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Z0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Z0, K1
-	VMOVUPS    x3f800000<>+0(SB), Z0
-	VMOVAPS.Z  Z0, K1, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
-	VMOVUPS    128(DX), Z0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Z0, K1
-	VMOVUPS    x3f800000<>+0(SB), Z0
-	VMOVAPS.Z  Z0, K1, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
-	VMOVUPS    192(DX), Z0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Z0, K1
-	VMOVUPS    x3f800000<>+0(SB), Z0
-	VMOVAPS.Z  Z0, K1, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x1e, x00000000<>+0(SB), Z0, K1
+	VMOVUPS   x3f800000<>+0(SB), Z0
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x1e, x00000000<>+0(SB), Z0, K1
+	VMOVUPS   x3f800000<>+0(SB), Z0
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 64(DX)
+	VMOVUPS   128(BX), Z0
+	VCMPPS    $0x1e, x00000000<>+0(SB), Z0, K1
+	VMOVUPS   x3f800000<>+0(SB), Z0
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 128(DX)
+	VMOVUPS   192(BX), Z0
+	VCMPPS    $0x1e, x00000000<>+0(SB), Z0, K1
+	VMOVUPS   x3f800000<>+0(SB), Z0
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z0
 	VCMPPS       $0x1e, x00000000<>+0(SB), Z0, K2
 	VMOVUPS      x3f800000<>+0(SB), Z0
 	VMOVAPS.Z    Z0, K2, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -553,60 +681,76 @@ done:
 // func ReLUAVX512(n int, y *float32, x *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ReLUAVX512(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Z0
-	VCMPPS     $0x12, x00000000<>+0(SB), Z0, K1
-	VPXORD     Z1, Z1, Z1
-	VBLENDMPS  Z1, Z0, K1, Z2
-	VMOVUPS    Z2, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Z0
-	VCMPPS     $0x12, x00000000<>+0(SB), Z0, K1
-	VPXORD     Z3, Z3, Z3
-	VBLENDMPS  Z3, Z0, K1, Z4
-	VMOVUPS    Z4, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
-	VMOVUPS    128(DX), Z0
-	VCMPPS     $0x12, x00000000<>+0(SB), Z0, K1
-	VPXORD     Z5, Z5, Z5
-	VBLENDMPS  Z5, Z0, K1, Z6
-	VMOVUPS    Z6, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
-	VMOVUPS    192(DX), Z0
-	VCMPPS     $0x12, x00000000<>+0(SB), Z0, K1
-	VPXORD     Z7, Z7, Z7
-	VBLENDMPS  Z7, Z0, K1, Z8
-	VMOVUPS    Z8, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x12, x00000000<>+0(SB), Z0, K1
+	VPXORD    Z1, Z1, Z1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x12, x00000000<>+0(SB), Z0, K1
+	VPXORD    Z3, Z3, Z3
+	VBLENDMPS Z3, Z0, K1, Z4
+	VMOVUPS   Z4, 64(DX)
+	VMOVUPS   128(BX), Z0
+	VCMPPS    $0x12, x00000000<>+0(SB), Z0, K1
+	VPXORD    Z5, Z5, Z5
+	VBLENDMPS Z5, Z0, K1, Z6
+	VMOVUPS   Z6, 128(DX)
+	VMOVUPS   192(BX), Z0
+	VCMPPS    $0x12, x00000000<>+0(SB), Z0, K1
+	VPXORD    Z7, Z7, Z7
+	VBLENDMPS Z7, Z0, K1, Z8
+	VMOVUPS   Z8, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z0
 	VCMPPS       $0x12, x00000000<>+0(SB), Z0, K2
 	VPXORD       Z9, Z9, Z9
 	VBLENDMPS    Z9, Z0, K2, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z10, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -616,61 +760,77 @@ done:
 // func LeakyReLUAVX512(n int, y *float32, x *float32, alpha float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·LeakyReLUAVX512(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS alpha+24(FP), Z0
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z3
-	VMOVUPS    Z3, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z4
-	VMOVUPS    Z4, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
-	VMOVUPS    128(DX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z5
-	VMOVUPS    Z5, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
-	VMOVUPS    192(DX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z6
-	VMOVUPS    Z6, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (DX)
+	VMOVUPS   64(BX), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z4
+	VMOVUPS   Z4, 64(DX)
+	VMOVUPS   128(BX), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z5
+	VMOVUPS   Z5, 128(DX)
+	VMOVUPS   192(BX), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z6
+	VMOVUPS   Z6, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z1
 	VCMPPS       $0x12, x00000000<>+0(SB), Z1, K2
 	VMULPS       Z0, Z1, Z2
 	VBLENDMPS    Z2, Z1, K2, Z7
-	VMOVUPS      Z7, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z7, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -680,17 +840,29 @@ done:
 // func ELUAVX512(n int, y *float32, x *float32, alpha float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ELUAVX512(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS alpha+24(FP), Z0
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Z1
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Z1
 	VMOVUPS      x00000000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
 	VMOVUPS      xc2ae0000<>+0(SB), Z3
@@ -715,10 +887,8 @@ turn:
 	VCMPPS       $0x12, x00000000<>+0(SB), Z1, K1
 	VMULPS       Z0, Z7, Z2
 	VBLENDMPS    Z2, Z1, K1, Z4
-	VMOVUPS      Z4, (CX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	VMOVUPS      64(DX), Z1
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(BX), Z1
 	VMOVUPS      x00000000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
 	VMOVUPS      xc2ae0000<>+0(SB), Z3
@@ -743,19 +913,19 @@ turn:
 	VCMPPS       $0x12, x00000000<>+0(SB), Z1, K1
 	VMULPS       Z0, Z7, Z2
 	VBLENDMPS    Z2, Z1, K1, Z5
-	VMOVUPS      Z5, 64(CX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z5, 64(DX)
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z1
 	VMOVUPS      x00000000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
 	VMOVUPS      xc2ae0000<>+0(SB), Z3
@@ -780,10 +950,10 @@ rest:
 	VCMPPS       $0x12, x00000000<>+0(SB), Z1, K2
 	VMULPS       Z0, Z4, Z2
 	VBLENDMPS    Z2, Z1, K2, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z6, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -973,16 +1143,28 @@ GLOBL x3f000000<>(SB), RODATA|NOPTR, $64
 // func SigmoidAVX512(n int, y *float32, x *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·SigmoidAVX512(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Z0
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Z0
 	VPORD        x80000000<>+0(SB), Z0, Z1
 	VMOVUPS      xc2dc0000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z2
@@ -1008,10 +1190,8 @@ turn:
 	VBLENDMPS    Z1, Z0, K1, Z3
 	VADDPS       x3f800000<>+0(SB), Z1, Z0
 	VDIVPS       Z0, Z3, Z0
-	VMOVUPS      Z0, (CX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z0
 	VPORD        x80000000<>+0(SB), Z0, Z1
 	VMOVUPS      xc2dc0000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z2
@@ -1037,19 +1217,19 @@ turn:
 	VBLENDMPS    Z1, Z0, K1, Z4
 	VADDPS       x3f800000<>+0(SB), Z1, Z0
 	VDIVPS       Z0, Z4, Z0
-	VMOVUPS      Z0, 64(CX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z0, 64(DX)
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z0
 	VPORD        x80000000<>+0(SB), Z0, Z1
 	VMOVUPS      xc2dc0000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z2
@@ -1075,10 +1255,10 @@ rest:
 	VBLENDMPS    Z1, Z0, K2, Z5
 	VADDPS       x3f800000<>+0(SB), Z1, Z0
 	VDIVPS       Z0, Z5, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1124,16 +1304,28 @@ GLOBL x42b40000<>(SB), RODATA|NOPTR, $64
 // func TanhAVX512(n int, y *float32, x *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·TanhAVX512(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Z0
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Z0
 	VPANDD       x7fffffff<>+0(SB), Z0, Z1
 	VMOVUPS      x41200000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
@@ -1159,10 +1351,8 @@ turn:
 	VDIVPS       Z1, Z3, Z1
 	VPANDD       x80000000<>+0(SB), Z0, Z0
 	VPORD        Z0, Z1, Z0
-	VMOVUPS      Z0, (CX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z0
 	VPANDD       x7fffffff<>+0(SB), Z0, Z1
 	VMOVUPS      x41200000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
@@ -1188,19 +1378,19 @@ turn:
 	VDIVPS       Z1, Z3, Z1
 	VPANDD       x80000000<>+0(SB), Z0, Z0
 	VPORD        Z0, Z1, Z0
-	VMOVUPS      Z0, 64(CX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z0, 64(DX)
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z0
 	VPANDD       x7fffffff<>+0(SB), Z0, Z1
 	VMOVUPS      x41200000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z2
@@ -1226,10 +1416,10 @@ rest:
 	VDIVPS       Z1, Z3, Z1
 	VPANDD       x80000000<>+0(SB), Z0, Z0
 	VPORD        Z0, Z1, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1293,18 +1483,30 @@ GLOBL x40000000<>(SB), RODATA|NOPTR, $64
 // func ExpAVX512(n int, y *float32, x *float32, shift float32, factor float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ExpAVX512(SB), NOSPLIT, $0-32
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS shift+24(FP), Z0
 	VBROADCASTSS factor+28(FP), Z1
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Z2
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMOVUPS      xc2dc0000<>+0(SB), Z3
 	VMAXPS       Z2, Z3, Z3
@@ -1326,10 +1528,8 @@ turn:
 	VADDPS       x3f800000<>+0(SB), Z4, Z2
 	VSCALEFPS    Z3, Z2, Z2
 	VMULPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (CX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	VMOVUPS      64(DX), Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(BX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMOVUPS      xc2dc0000<>+0(SB), Z3
 	VMAXPS       Z2, Z3, Z3
@@ -1351,19 +1551,19 @@ turn:
 	VADDPS       x3f800000<>+0(SB), Z4, Z2
 	VSCALEFPS    Z3, Z2, Z2
 	VMULPS       Z1, Z2, Z2
-	VMOVUPS      Z2, 64(CX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z2, 64(DX)
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Z2
 	VPCMPGTD     numbers<>+0(SB), Z2, K1
-	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z2
 	VSUBPS       Z0, Z2, Z2
 	VMOVUPS      xc2dc0000<>+0(SB), Z3
 	VMAXPS       Z2, Z3, Z3
@@ -1385,10 +1585,10 @@ rest:
 	VADDPS       x3f800000<>+0(SB), Z4, Z2
 	VSCALEFPS    Z3, Z2, Z2
 	VMULPS       Z1, Z2, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z2, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1398,72 +1598,88 @@ done:
 // func ReLUBackwardAVX512(n int, dx *float32, dy *float32, x *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ReLUBackwardAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ x+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ x+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     x00000000<>+0(SB), Z0, Z1
-	VBLENDMPS  Z1, Z0, K1, Z2
-	VMOVUPS    Z2, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     x00000000<>+0(SB), Z0, Z1
-	VBLENDMPS  Z1, Z0, K1, Z3
-	VMOVUPS    Z3, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     x00000000<>+0(SB), Z0, Z1
-	VBLENDMPS  Z1, Z0, K1, Z4
-	VMOVUPS    Z4, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VCMPPS     $0x12, x00000000<>+0(SB), Z1, K1
-	VMULPS     x00000000<>+0(SB), Z0, Z1
-	VBLENDMPS  Z1, Z0, K1, Z5
-	VMOVUPS    Z5, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z0
+	VMOVUPS   (SI), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    x00000000<>+0(SB), Z0, Z1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VMOVUPS   64(SI), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    x00000000<>+0(SB), Z0, Z1
+	VBLENDMPS Z1, Z0, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   128(BX), Z0
+	VMOVUPS   128(SI), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    x00000000<>+0(SB), Z0, Z1
+	VBLENDMPS Z1, Z0, K1, Z4
+	VMOVUPS   Z4, 128(DX)
+	VMOVUPS   192(BX), Z0
+	VMOVUPS   192(SI), Z1
+	VCMPPS    $0x12, x00000000<>+0(SB), Z1, K1
+	VMULPS    x00000000<>+0(SB), Z0, Z1
+	VBLENDMPS Z1, Z0, K1, Z5
+	VMOVUPS   Z5, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, SI
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VCMPPS       $0x12, x00000000<>+0(SB), Z1, K2
 	VMULPS       x00000000<>+0(SB), Z0, Z1
 	VBLENDMPS    Z1, Z0, K2, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z6, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1473,73 +1689,89 @@ done:
 // func LeakyReLUBackwardAVX512(n int, dx *float32, dy *float32, x *float32, alpha float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·LeakyReLUBackwardAVX512(SB), NOSPLIT, $0-36
-	MOVQ         n+0(FP), AX
-	MOVQ         dx+8(FP), CX
-	MOVQ         dy+16(FP), DX
-	MOVQ         x+24(FP), BX
+	MOVQ         n+0(FP), CX
+	MOVQ         dx+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
 	VBROADCASTSS alpha+32(FP), Z0
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z1
-	VMOVUPS    (BX), Z2
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z3
-	VMOVUPS    Z3, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z1
-	VMOVUPS    64(BX), Z2
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z4
-	VMOVUPS    Z4, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z1
-	VMOVUPS    128(BX), Z2
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z5
-	VMOVUPS    Z5, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z1
-	VMOVUPS    192(BX), Z2
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VMULPS     Z0, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z6
-	VMOVUPS    Z6, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z1
+	VMOVUPS   (SI), Z2
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (DX)
+	VMOVUPS   64(BX), Z1
+	VMOVUPS   64(SI), Z2
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z4
+	VMOVUPS   Z4, 64(DX)
+	VMOVUPS   128(BX), Z1
+	VMOVUPS   128(SI), Z2
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z5
+	VMOVUPS   Z5, 128(DX)
+	VMOVUPS   192(BX), Z1
+	VMOVUPS   192(SI), Z2
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VMULPS    Z0, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z6
+	VMOVUPS   Z6, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, SI
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS.Z    (DX), K1, Z1
-	VMOVUPS.Z    (BX), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
 	VCMPPS       $0x12, x00000000<>+0(SB), Z2, K2
 	VMULPS       Z0, Z1, Z2
 	VBLENDMPS    Z2, Z1, K2, Z7
-	VMOVUPS      Z7, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z7, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1549,90 +1781,106 @@ done:
 // func ELUBackwardAVX512(n int, dx *float32, dy *float32, x *float32, y *float32, alpha float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·ELUBackwardAVX512(SB), NOSPLIT, $0-44
-	MOVQ         n+0(FP), AX
-	MOVQ         dx+8(FP), CX
-	MOVQ         dy+16(FP), DX
-	MOVQ         x+24(FP), BX
-	MOVQ         y+32(FP), SI
+	MOVQ         n+0(FP), CX
+	MOVQ         dx+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DI
 	VBROADCASTSS alpha+40(FP), Z0
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
 	PREFETCHT0 1536(SI)
-	VMOVUPS    (DX), Z1
-	VMOVUPS    (BX), Z2
-	VMOVUPS    (SI), Z3
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VADDPS     Z0, Z3, Z2
-	VMULPS     Z2, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z4
-	VMOVUPS    Z4, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
 	PREFETCHT0 1600(SI)
-	VMOVUPS    64(DX), Z1
-	VMOVUPS    64(BX), Z2
-	VMOVUPS    64(SI), Z3
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VADDPS     Z0, Z3, Z2
-	VMULPS     Z2, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z5
-	VMOVUPS    Z5, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
 	PREFETCHT0 1664(SI)
-	VMOVUPS    128(DX), Z1
-	VMOVUPS    128(BX), Z2
-	VMOVUPS    128(SI), Z3
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VADDPS     Z0, Z3, Z2
-	VMULPS     Z2, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z6
-	VMOVUPS    Z6, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(DI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
 	PREFETCHT0 1728(SI)
-	VMOVUPS    192(DX), Z1
-	VMOVUPS    192(BX), Z2
-	VMOVUPS    192(SI), Z3
-	VCMPPS     $0x12, x00000000<>+0(SB), Z2, K1
-	VADDPS     Z0, Z3, Z2
-	VMULPS     Z2, Z1, Z2
-	VBLENDMPS  Z2, Z1, K1, Z7
-	VMOVUPS    Z7, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	ADDQ       $0x00000100, SI
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(DI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Z1
+	VMOVUPS   (SI), Z2
+	VMOVUPS   (DI), Z3
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VADDPS    Z0, Z3, Z2
+	VMULPS    Z2, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z1
+	VMOVUPS   64(SI), Z2
+	VMOVUPS   64(DI), Z3
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VADDPS    Z0, Z3, Z2
+	VMULPS    Z2, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   128(BX), Z1
+	VMOVUPS   128(SI), Z2
+	VMOVUPS   128(DI), Z3
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VADDPS    Z0, Z3, Z2
+	VMULPS    Z2, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z6
+	VMOVUPS   Z6, 128(DX)
+	VMOVUPS   192(BX), Z1
+	VMOVUPS   192(SI), Z2
+	VMOVUPS   192(DI), Z3
+	VCMPPS    $0x12, x00000000<>+0(SB), Z2, K1
+	VADDPS    Z0, Z3, Z2
+	VMULPS    Z2, Z1, Z2
+	VBLENDMPS Z2, Z1, K1, Z7
+	VMOVUPS   Z7, 192(DX)
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, SI
+	ADDQ      $0x00000100, DI
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Z1
 	VPCMPGTD     numbers<>+0(SB), Z1, K1
-	VMOVUPS.Z    (DX), K1, Z1
-	VMOVUPS.Z    (BX), K1, Z2
-	VMOVUPS.Z    (SI), K1, Z3
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
 	VCMPPS       $0x12, x00000000<>+0(SB), Z2, K2
 	VADDPS       Z0, Z3, Z2
 	VMULPS       Z2, Z1, Z2
 	VBLENDMPS    Z2, Z1, K2, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z8, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1642,77 +1890,93 @@ done:
 // func SigmoidBackwardAVX512(n int, dx *float32, dy *float32, y *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·SigmoidBackwardAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ y+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ y+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      x3f800000<>+0(SB), Z2
 	VSUBPS       Z1, Z2, Z1
 	VMULPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1722,82 +1986,98 @@ done:
 // func TanhBackwardAVX512(n int, dx *float32, dy *float32, y *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·TanhBackwardAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ y+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ y+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000040
+	CMPQ       CX, $0x00000040
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001c0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Z0
-	VMOVUPS    (BX), Z1
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z2
-	VMULPS     Z2, Z0, Z0
-	VADDPS     x3f800000<>+0(SB), Z1, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, (CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Z0
-	VMOVUPS    64(BX), Z1
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z2
-	VMULPS     Z2, Z0, Z0
-	VADDPS     x3f800000<>+0(SB), Z1, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 64(CX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1664(DX)
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1664(BX)
-	VMOVUPS    128(DX), Z0
-	VMOVUPS    128(BX), Z1
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z2
-	VMULPS     Z2, Z0, Z0
-	VADDPS     x3f800000<>+0(SB), Z1, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 128(CX)
-	PREFETCHT0 1728(CX)
-	PREFETCHT0 1728(DX)
+	PREFETCHT0 1664(SI)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1728(BX)
-	VMOVUPS    192(DX), Z0
-	VMOVUPS    192(BX), Z1
-	VMOVUPS    x3f800000<>+0(SB), Z2
-	VSUBPS     Z1, Z2, Z2
-	VMULPS     Z2, Z0, Z0
-	VADDPS     x3f800000<>+0(SB), Z1, Z1
-	VMULPS     Z1, Z0, Z0
-	VMOVUPS    Z0, 192(CX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, BX
-	SUBQ       $0x00000040, AX
-	JMP        turn
+	PREFETCHT0 1728(SI)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Z0
+	VMOVUPS (SI), Z1
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VADDPS  x3f800000<>+0(SB), Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS 64(BX), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VADDPS  x3f800000<>+0(SB), Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 128(SI), Z1
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VADDPS  x3f800000<>+0(SB), Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)
+	VMOVUPS 192(BX), Z0
+	VMOVUPS 192(SI), Z1
+	VMOVUPS x3f800000<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VADDPS  x3f800000<>+0(SB), Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS      x3f800000<>+0(SB), Z2
 	VSUBPS       Z1, Z2, Z2
 	VMULPS       Z2, Z0, Z0
 	VADDPS       x3f800000<>+0(SB), Z1, Z1
 	VMULPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z0, K1, (DX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1807,50 +2087,60 @@ done:
 // func SGDAVX512(n int, w *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·SGDAVX512(SB), NOSPLIT, $0-32
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         grad+16(FP), DX
-	MOVQ         constants+24(FP), BX
-	VBROADCASTSS (BX), Z0
-	VBROADCASTSS 4(BX), Z1
-	VBROADCASTSS 8(BX), Z1
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         grad+16(FP), BX
+	MOVQ         constants+24(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z1
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (CX), Z2
-	VMOVUPS      (DX), Z3
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (BX), Z3
 	VFMADD231PS  Z1, Z2, Z3
 	VFNMADD231PS Z0, Z3, Z2
-	VMOVUPS      Z2, (CX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	VMOVUPS      64(CX), Z2
-	VMOVUPS      64(DX), Z3
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z2
+	VMOVUPS      64(BX), Z3
 	VFMADD231PS  Z1, Z2, Z3
 	VFNMADD231PS Z0, Z3, Z2
-	VMOVUPS      Z2, 64(CX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z2, 64(DX)
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Z2
 	VPCMPGTD     numbers<>+0(SB), Z2, K1
-	VMOVUPS.Z    (CX), K1, Z2
-	VMOVUPS.Z    (DX), K1, Z3
+	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z3
 	VFMADD231PS  Z1, Z2, Z3
 	VFNMADD231PS Z0, Z3, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z2, K1, (DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1860,64 +2150,80 @@ done:
 // func MomentumAVX512(n int, w *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·MomentumAVX512(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	MOVQ         constants+32(FP), SI
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         v+16(FP), BX
+	MOVQ         grad+24(FP), SI
+	MOVQ         constants+32(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Z3
-	VMOVUPS      (DX), Z4
-	VMOVUPS      (BX), Z5
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z3
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (SI), Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFNMADD231PS Z0, Z4, Z3
-	VMOVUPS      Z3, (CX)
-	VMOVUPS      Z4, (DX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(BX)
-	VMOVUPS      64(CX), Z3
-	VMOVUPS      64(DX), Z4
-	VMOVUPS      64(BX), Z5
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, (BX)
+	VMOVUPS      64(DX), Z3
+	VMOVUPS      64(BX), Z4
+	VMOVUPS      64(SI), Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFNMADD231PS Z0, Z4, Z3
-	VMOVUPS      Z3, 64(CX)
-	VMOVUPS      Z4, 64(DX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z4, 64(BX)
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X3
+	VMOVD        CX, X3
 	VPBROADCASTD X3, Z3
 	VPCMPGTD     numbers<>+0(SB), Z3, K1
-	VMOVUPS.Z    (CX), K1, Z3
-	VMOVUPS.Z    (DX), K1, Z4
-	VMOVUPS.Z    (BX), K1, Z5
+	VMOVUPS.Z    (DX), K1, Z3
+	VMOVUPS.Z    (BX), K1, Z4
+	VMOVUPS.Z    (SI), K1, Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFNMADD231PS Z0, Z4, Z3
-	VMOVUPS      Z3, K1, (CX)
-	VMOVUPS      Z4, K1, (DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1927,67 +2233,83 @@ done:
 // func NesterovAVX512(n int, w *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·NesterovAVX512(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	MOVQ         constants+32(FP), SI
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         v+16(FP), BX
+	MOVQ         grad+24(FP), SI
+	MOVQ         constants+32(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Z3
-	VMOVUPS      (DX), Z4
-	VMOVUPS      (BX), Z5
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z3
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (SI), Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFMADD231PS  Z1, Z4, Z5
 	VFNMADD231PS Z0, Z5, Z3
-	VMOVUPS      Z3, (CX)
-	VMOVUPS      Z4, (DX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(BX)
-	VMOVUPS      64(CX), Z3
-	VMOVUPS      64(DX), Z4
-	VMOVUPS      64(BX), Z5
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, (BX)
+	VMOVUPS      64(DX), Z3
+	VMOVUPS      64(BX), Z4
+	VMOVUPS      64(SI), Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFMADD231PS  Z1, Z4, Z5
 	VFNMADD231PS Z0, Z5, Z3
-	VMOVUPS      Z3, 64(CX)
-	VMOVUPS      Z4, 64(DX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z4, 64(BX)
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X3
+	VMOVD        CX, X3
 	VPBROADCASTD X3, Z3
 	VPCMPGTD     numbers<>+0(SB), Z3, K1
-	VMOVUPS.Z    (CX), K1, Z3
-	VMOVUPS.Z    (DX), K1, Z4
-	VMOVUPS.Z    (BX), K1, Z5
+	VMOVUPS.Z    (DX), K1, Z3
+	VMOVUPS.Z    (BX), K1, Z4
+	VMOVUPS.Z    (SI), K1, Z5
 	VFMADD231PS  Z2, Z3, Z5
 	VFMADD213PS  Z5, Z1, Z4
 	VFMADD231PS  Z1, Z4, Z5
 	VFNMADD231PS Z0, Z5, Z3
-	VMOVUPS      Z3, K1, (CX)
-	VMOVUPS      Z4, K1, (DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -1997,27 +2319,46 @@ done:
 // func RMSPropAVX512(n int, w *float32, r *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·RMSPropAVX512(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         r+16(FP), DX
-	MOVQ         grad+24(FP), BX
-	MOVQ         constants+32(FP), SI
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z1
-	VBROADCASTSS 12(SI), Z2
-	VBROADCASTSS 16(SI), Z3
-	VBROADCASTSS 20(SI), Z4
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         r+16(FP), BX
+	MOVQ         grad+24(FP), SI
+	MOVQ         constants+32(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z1
+	VBROADCASTSS 12(AX), Z2
+	VBROADCASTSS 16(AX), Z3
+	VBROADCASTSS 20(AX), Z4
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Z5
-	VMOVUPS      (DX), Z6
-	VMOVUPS      (BX), Z7
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z5
+	VMOVUPS      (BX), Z6
+	VMOVUPS      (SI), Z7
 	VFMADD231PS  Z1, Z5, Z7
 	VMULPS       Z2, Z6, Z6
 	VMULPS       Z3, Z7, Z8
@@ -2026,14 +2367,11 @@ turn:
 	VADDPS       Z4, Z8, Z8
 	VDIVPS       Z8, Z7, Z7
 	VFNMADD231PS Z0, Z7, Z5
-	VMOVUPS      Z5, (CX)
-	VMOVUPS      Z6, (DX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(BX)
-	VMOVUPS      64(CX), Z5
-	VMOVUPS      64(DX), Z6
-	VMOVUPS      64(BX), Z7
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, (BX)
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      64(SI), Z7
 	VFMADD231PS  Z1, Z5, Z7
 	VMULPS       Z2, Z6, Z6
 	VMULPS       Z3, Z7, Z8
@@ -2042,23 +2380,23 @@ turn:
 	VADDPS       Z4, Z8, Z8
 	VDIVPS       Z8, Z7, Z7
 	VFNMADD231PS Z0, Z7, Z5
-	VMOVUPS      Z5, 64(CX)
-	VMOVUPS      Z6, 64(DX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 64(BX)
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X5
+	VMOVD        CX, X5
 	VPBROADCASTD X5, Z5
 	VPCMPGTD     numbers<>+0(SB), Z5, K1
-	VMOVUPS.Z    (CX), K1, Z5
-	VMOVUPS.Z    (DX), K1, Z6
-	VMOVUPS.Z    (BX), K1, Z7
+	VMOVUPS.Z    (DX), K1, Z5
+	VMOVUPS.Z    (BX), K1, Z6
+	VMOVUPS.Z    (SI), K1, Z7
 	VFMADD231PS  Z1, Z5, Z7
 	VMULPS       Z2, Z6, Z6
 	VMULPS       Z3, Z7, Z8
@@ -2067,12 +2405,12 @@ rest:
 	VADDPS       Z4, Z8, Z8
 	VDIVPS       Z8, Z7, Z7
 	VFNMADD231PS Z0, Z7, Z5
-	VMOVUPS      Z5, K1, (CX)
-	VMOVUPS      Z6, K1, (DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z5, K1, (DX)
+	VMOVUPS      Z6, K1, (BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -2082,30 +2420,56 @@ done:
 // func RMSPropMomentumAVX512(n int, w *float32, r *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·RMSPropMomentumAVX512(SB), NOSPLIT, $0-48
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         r+16(FP), DX
-	MOVQ         v+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	MOVQ         constants+40(FP), DI
-	VBROADCASTSS (DI), Z0
-	VBROADCASTSS 4(DI), Z1
-	VBROADCASTSS 8(DI), Z2
-	VBROADCASTSS 12(DI), Z3
-	VBROADCASTSS 16(DI), Z4
-	VBROADCASTSS 20(DI), Z5
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         r+16(FP), BX
+	MOVQ         v+24(FP), SI
+	MOVQ         grad+32(FP), DI
+	MOVQ         constants+40(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
+	VBROADCASTSS 12(AX), Z3
+	VBROADCASTSS 16(AX), Z4
+	VBROADCASTSS 20(AX), Z5
 
 turn:
-	CMPQ         AX, $0x00000020
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	PREFETCHT0   1536(SI)
-	VMOVUPS      (CX), Z6
-	VMOVUPS      (DX), Z7
-	VMOVUPS      (BX), Z8
-	VMOVUPS      (SI), Z9
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(SI), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1600(SI), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z6
+	VMOVUPS      (BX), Z7
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
 	VFMADD231PS  Z2, Z6, Z9
 	VMULPS       Z3, Z7, Z7
 	VMULPS       Z4, Z9, Z10
@@ -2115,17 +2479,13 @@ turn:
 	VDIVPS       Z10, Z9, Z9
 	VFMADD213PS  Z9, Z1, Z8
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, (CX)
-	VMOVUPS      Z7, (DX)
-	VMOVUPS      Z8, (BX)
-	PREFETCHT0   1600(CX)
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(BX)
-	PREFETCHT0   1600(SI)
-	VMOVUPS      64(CX), Z6
-	VMOVUPS      64(DX), Z7
-	VMOVUPS      64(BX), Z8
-	VMOVUPS      64(SI), Z9
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, (BX)
+	VMOVUPS      Z8, (SI)
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      64(BX), Z7
+	VMOVUPS      64(SI), Z8
+	VMOVUPS      64(DI), Z9
 	VFMADD231PS  Z2, Z6, Z9
 	VMULPS       Z3, Z7, Z7
 	VMULPS       Z4, Z9, Z10
@@ -2135,26 +2495,26 @@ turn:
 	VDIVPS       Z10, Z9, Z9
 	VFMADD213PS  Z9, Z1, Z8
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, 64(CX)
-	VMOVUPS      Z7, 64(DX)
-	VMOVUPS      Z8, 64(BX)
-	ADDQ         $0x00000080, CX
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 64(BX)
+	VMOVUPS      Z8, 64(SI)
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, BX
 	ADDQ         $0x00000080, SI
-	SUBQ         $0x00000020, AX
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x00000020, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X6
+	VMOVD        CX, X6
 	VPBROADCASTD X6, Z6
 	VPCMPGTD     numbers<>+0(SB), Z6, K1
-	VMOVUPS.Z    (CX), K1, Z6
-	VMOVUPS.Z    (DX), K1, Z7
-	VMOVUPS.Z    (BX), K1, Z8
-	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    (DX), K1, Z6
+	VMOVUPS.Z    (BX), K1, Z7
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
 	VFMADD231PS  Z2, Z6, Z9
 	VMULPS       Z3, Z7, Z7
 	VMULPS       Z4, Z9, Z10
@@ -2164,14 +2524,14 @@ rest:
 	VDIVPS       Z10, Z9, Z9
 	VFMADD213PS  Z9, Z1, Z8
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (CX)
-	VMOVUPS      Z7, K1, (DX)
-	VMOVUPS      Z8, K1, (BX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z6, K1, (DX)
+	VMOVUPS      Z7, K1, (BX)
+	VMOVUPS      Z8, K1, (SI)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -2181,33 +2541,46 @@ done:
 // func AdamAVX512(n int, w *float32, m *float32, r *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·AdamAVX512(SB), NOSPLIT, $0-48
-	MOVQ         n+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         m+16(FP), DX
-	MOVQ         r+24(FP), BX
-	MOVQ         grad+32(FP), SI
-	MOVQ         constants+40(FP), DI
-	VBROADCASTSS (DI), Z0
-	VBROADCASTSS 4(DI), Z1
-	VBROADCASTSS 8(DI), Z2
-	VBROADCASTSS 12(DI), Z3
-	VBROADCASTSS 16(DI), Z4
-	VBROADCASTSS 20(DI), Z5
-	VBROADCASTSS 24(DI), Z6
-	VBROADCASTSS 28(DI), Z7
-	VBROADCASTSS 32(DI), Z8
+	MOVQ         n+0(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         m+16(FP), BX
+	MOVQ         r+24(FP), SI
+	MOVQ         grad+32(FP), DI
+	MOVQ         constants+40(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
+	VBROADCASTSS 12(AX), Z3
+	VBROADCASTSS 16(AX), Z4
+	VBROADCASTSS 20(AX), Z5
+	VBROADCASTSS 24(AX), Z6
+	VBROADCASTSS 28(AX), Z7
+	VBROADCASTSS 32(AX), Z8
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	PREFETCHT0   1536(SI)
-	VMOVUPS      (CX), Z9
-	VMOVUPS      (DX), Z10
-	VMOVUPS      (BX), Z11
-	VMOVUPS      (SI), Z12
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(SI), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Z9
+	VMOVUPS      (BX), Z10
+	VMOVUPS      (SI), Z11
+	VMOVUPS      (DI), Z12
 	VMULPS       Z2, Z9, Z9
 	VFMADD231PS  Z3, Z9, Z12
 	VMULPS       Z4, Z10, Z10
@@ -2219,26 +2592,26 @@ turn:
 	VFMADD213PS  Z8, Z1, Z12
 	VDIVPS       Z12, Z10, Z12
 	VFNMADD231PS Z0, Z12, Z9
-	VMOVUPS      Z9, (CX)
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      Z11, (BX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, (BX)
+	VMOVUPS      Z11, (SI)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X9
+	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
 	VPCMPGTD     numbers<>+0(SB), Z9, K1
-	VMOVUPS.Z    (CX), K1, Z9
-	VMOVUPS.Z    (DX), K1, Z10
-	VMOVUPS.Z    (BX), K1, Z11
-	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    (DX), K1, Z9
+	VMOVUPS.Z    (BX), K1, Z10
+	VMOVUPS.Z    (SI), K1, Z11
+	VMOVUPS.Z    (DI), K1, Z12
 	VMULPS       Z2, Z9, Z9
 	VFMADD231PS  Z3, Z9, Z12
 	VMULPS       Z4, Z10, Z10
@@ -2250,14 +2623,14 @@ rest:
 	VFMADD213PS  Z8, Z1, Z12
 	VDIVPS       Z12, Z10, Z12
 	VFNMADD231PS Z0, Z12, Z9
-	VMOVUPS      Z9, K1, (CX)
-	VMOVUPS      Z10, K1, (DX)
-	VMOVUPS      Z11, K1, (BX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Z9, K1, (DX)
+	VMOVUPS      Z10, K1, (BX)
+	VMOVUPS      Z11, K1, (SI)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
 	JMP          rest
 
 done:
@@ -2275,16 +2648,20 @@ TEXT ·SumAVX512(SB), NOSPLIT, $0-24
 	VPXORD Z3, Z3, Z3
 
 turn:
-	CMPQ          AX, $0x00000020
-	JLT           rest
-	PREFETCHT0    1536(CX)
+	CMPQ       AX, $0x00000020
+	JLT        rest
+	CMPQ       AX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1600(CX)
+
+pastturn:
 	VMOVUPS       (CX), Z4
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y4, Z4
 	VCVTPS2PD     Y5, Z5
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
-	PREFETCHT0    1600(CX)
 	VMOVUPS       64(CX), Z4
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y4, Z4
@@ -2338,10 +2715,16 @@ TEXT ·DotAVX512(SB), NOSPLIT, $0-32
 	VPXORD Z3, Z3, Z3
 
 turn:
-	CMPQ          AX, $0x00000020
-	JLT           rest
-	PREFETCHT0    1536(CX)
-	PREFETCHT0    1536(DX)
+	CMPQ       AX, $0x00000020
+	JLT        rest
+	CMPQ       AX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(CX)
+	PREFETCHT0 1600(DX)
+
+pastturn:
 	VMOVUPS       (CX), Z4
 	VMOVUPS       (DX), Z5
 	VEXTRACTF64X4 $0x01, Z4, Y6
@@ -2352,8 +2735,6 @@ turn:
 	VCVTPS2PD     Y7, Z7
 	VFMADD231PD   Z5, Z4, Z0
 	VFMADD231PD   Z7, Z6, Z1
-	PREFETCHT0    1600(CX)
-	PREFETCHT0    1600(DX)
 	VMOVUPS       64(CX), Z4
 	VMOVUPS       64(DX), Z5
 	VEXTRACTF64X4 $0x01, Z4, Y6
@@ -2417,10 +2798,16 @@ TEXT ·DistanceAVX512(SB), NOSPLIT, $0-32
 	VPXORD Z3, Z3, Z3
 
 turn:
-	CMPQ          AX, $0x00000020
-	JLT           rest
-	PREFETCHT0    1536(CX)
-	PREFETCHT0    1536(DX)
+	CMPQ       AX, $0x00000020
+	JLT        rest
+	CMPQ       AX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(CX)
+	PREFETCHT0 1600(DX)
+
+pastturn:
 	VMOVUPS       (CX), Z4
 	VMOVUPS       (DX), Z5
 	VSUBPS        Z5, Z4, Z4
@@ -2429,8 +2816,6 @@ turn:
 	VCVTPS2PD     Y5, Z5
 	VFMADD231PD   Z4, Z4, Z0
 	VFMADD231PD   Z5, Z5, Z1
-	PREFETCHT0    1600(CX)
-	PREFETCHT0    1600(DX)
 	VMOVUPS       64(CX), Z4
 	VMOVUPS       64(DX), Z5
 	VSUBPS        Z5, Z4, Z4
@@ -2481,9 +2866,9 @@ done:
 // func ExpSumAVX512(n int, y *float32, x *float32, shift float32) float64
 // Requires: AVX, AVX512F, MMX+, SSE2
 TEXT ·ExpSumAVX512(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS shift+24(FP), Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -2491,11 +2876,23 @@ TEXT ·ExpSumAVX512(SB), NOSPLIT, $0-40
 	VPXORD       Z4, Z4, Z4
 
 turn:
-	CMPQ          AX, $0x00000020
-	JLT           rest
-	PREFETCHT0    1536(CX)
-	PREFETCHT0    1536(DX)
-	VMOVUPS       (DX), Z5
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS       (BX), Z5
 	VSUBPS        Z0, Z5, Z5
 	VMOVUPS       xc2dc0000<>+0(SB), Z6
 	VMAXPS        Z5, Z6, Z6
@@ -2516,15 +2913,13 @@ turn:
 	VFMADD213PS   Z5, Z8, Z7
 	VADDPS        x3f800000<>+0(SB), Z7, Z5
 	VSCALEFPS     Z6, Z5, Z5
-	VMOVUPS       Z5, (CX)
+	VMOVUPS       Z5, (DX)
 	VEXTRACTF64X4 $0x01, Z5, Y6
 	VCVTPS2PD     Y5, Z5
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
-	PREFETCHT0    1600(CX)
-	PREFETCHT0    1600(DX)
-	VMOVUPS       64(DX), Z5
+	VMOVUPS       64(BX), Z5
 	VSUBPS        Z0, Z5, Z5
 	VMOVUPS       xc2dc0000<>+0(SB), Z6
 	VMAXPS        Z5, Z6, Z6
@@ -2545,24 +2940,24 @@ turn:
 	VFMADD213PS   Z5, Z8, Z7
 	VADDPS        x3f800000<>+0(SB), Z7, Z5
 	VSCALEFPS     Z6, Z5, Z5
-	VMOVUPS       Z5, 64(CX)
+	VMOVUPS       Z5, 64(DX)
 	VEXTRACTF64X4 $0x01, Z5, Y6
 	VCVTPS2PD     Y5, Z5
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z5, Z3, Z3
 	VADDPD        Z6, Z4, Z4
-	ADDQ          $0x00000080, CX
 	ADDQ          $0x00000080, DX
-	SUBQ          $0x00000020, AX
+	ADDQ          $0x00000080, BX
+	SUBQ          $0x00000020, CX
 	JMP           turn
 
 rest:
-	CMPQ          AX, $0x00
+	CMPQ          CX, $0x00
 	JLE           done
-	VMOVD         AX, X5
+	VMOVD         CX, X5
 	VPBROADCASTD  X5, Z5
 	VPCMPGTD      numbers<>+0(SB), Z5, K1
-	VMOVUPS.Z     (DX), K1, Z5
+	VMOVUPS.Z     (BX), K1, Z5
 	VSUBPS        Z0, Z5, Z5
 	VMOVUPS       xc2dc0000<>+0(SB), Z6
 	VMAXPS        Z5, Z6, Z6
@@ -2583,16 +2978,16 @@ rest:
 	VFMADD213PS   Z5, Z8, Z7
 	VADDPS        x3f800000<>+0(SB), Z7, Z5
 	VSCALEFPS     Z6, Z5, Z5
-	VMOVUPS       Z5, K1, (CX)
+	VMOVUPS       Z5, K1, (DX)
 	VMOVAPS.Z     Z5, K1, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y6
 	VCVTPS2PD     Y5, Z5
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
-	ADDQ          $0x00000040, CX
 	ADDQ          $0x00000040, DX
-	SUBQ          $0x00000010, AX
+	ADDQ          $0x00000040, BX
+	SUBQ          $0x00000010, CX
 	JMP           rest
 
 done:
@@ -2692,9 +3087,14 @@ TEXT ·SumLanesAVX512(SB), NOSPLIT, $0-40
 	VPXORD       Z4, Z4, Z4
 
 turn:
-	CMPQ          AX, $0x02
-	JLT           rest
-	PREFETCHT0    1536(DX)
+	CMPQ       AX, $0x02
+	JLT        rest
+	CMPQ       AX, $0x0000001a
+	JL         pastturn
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(DX)
+
+pastturn:
 	VMOVUPS.Z     (DX), K1, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y5
 	VCVTPS2PD     Y0, Z0
@@ -2702,7 +3102,6 @@ turn:
 	VADDPD        Z0, Z1, Z1
 	VADDPD        Z5, Z2, Z2
 	ADDQ          CX, DX
-	PREFETCHT0    1536(DX)
 	VMOVUPS.Z     (DX), K1, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y5
 	VCVTPS2PD     Y0, Z0
@@ -2716,7 +3115,6 @@ turn:
 rest:
 	TESTQ         AX, AX
 	JE            done
-	PREFETCHT0    1536(DX)
 	VMOVUPS.Z     (DX), K1, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y5
 	VCVTPS2PD     Y0, Z0
@@ -2739,47 +3137,70 @@ done:
 // func AddLanesAVX512(rows int, y *float32, x *float32, b *float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·AddLanesAVX512(SB), NOSPLIT, $0-32
-	MOVQ    rows+0(FP), AX
-	MOVQ    y+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    b+24(FP), BX
-	VMOVUPS (BX), Z0
+	MOVQ    rows+0(FP), CX
+	MOVQ    y+8(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    b+24(FP), AX
+	VMOVUPS (AX), Z0
 
 turn:
-	CMPQ       AX, $0x00000004
+	CMPQ       CX, $0x00000004
 	JLT        rest
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1600(DX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1664(DX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1728(DX)
-	PREFETCHT0 1728(CX)
-	VADDPS     (DX), Z0, Z1
-	VMOVUPS    Z1, (CX)
-	VADDPS     64(DX), Z0, Z1
-	VMOVUPS    Z1, 64(CX)
-	VADDPS     128(DX), Z0, Z1
-	VMOVUPS    Z1, 128(CX)
-	VADDPS     192(DX), Z0, Z1
-	VMOVUPS    Z1, 192(CX)
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, CX
-	SUBQ       $0x00000004, AX
-	JMP        turn
+	CMPQ       CX, $0x0000001c
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VADDPS  (BX), Z0, Z1
+	VMOVUPS Z1, (DX)
+	VADDPS  64(BX), Z0, Z1
+	VMOVUPS Z1, 64(DX)
+	VADDPS  128(BX), Z0, Z1
+	VMOVUPS Z1, 128(DX)
+	VADDPS  192(BX), Z0, Z1
+	VMOVUPS Z1, 192(DX)
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000004, CX
+	JMP     turn
 
 rest:
-	CMPQ       AX, $0x00000001
+	CMPQ       CX, $0x00000001
 	JLT        done
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1536(CX)
-	VADDPS     (DX), Z0, Z1
-	VMOVUPS    Z1, (CX)
-	ADDQ       $0x00000040, DX
-	ADDQ       $0x00000040, CX
-	SUBQ       $0x00000001, AX
-	JMP        rest
+	CMPQ       CX, $0x00000019
+	JL         pastrest
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastrest:
+	VADDPS  (BX), Z0, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000001, CX
+	JMP     rest
 
 done:
 	VZEROUPPER
@@ -2788,20 +3209,20 @@ done:
 // func DropoutAVX512(n int, y *float32, x *float32, block uint64, id uint64, keys *uint32, threshold uint32, factor float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·DropoutAVX512(SB), NOSPLIT, $0-56
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         keys+40(FP), BX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
+	MOVQ         keys+40(FP), SI
 	VBROADCASTSS threshold+48(FP), Z0
 	VBROADCASTSS factor+52(FP), Z1
-	MOVQ         block+24(FP), SI
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVQ         block+24(FP), DI
+	MOVL         $0x0000aaaa, AX
+	KMOVW        AX, K1
 
 turn:
-	CMPQ            AX, $0x00
+	CMPQ            CX, $0x00
 	JLE             done
-	VMOVQ           SI, X2
+	VMOVQ           DI, X2
 	VPBROADCASTQ    X2, Z2
 	VPADDQ          evenAVX512<>+0(SB), Z2, Z3
 	VPSRLQ          $0x20, Z3, Z4
@@ -2817,122 +3238,122 @@ turn:
 	VPMULUDQ        Z11, Z5, Z5
 	VMOVSHDUP       Z3, Z12
 	VMOVSHDUP       Z5, Z13
-	VPTERNLOGD.BCST $0x96, (BX), Z4, Z13
-	VPTERNLOGD.BCST $0x96, 4(BX), Z6, Z12
+	VPTERNLOGD.BCST $0x96, (SI), Z4, Z13
+	VPTERNLOGD.BCST $0x96, 4(SI), Z6, Z12
 	VPMULUDQ        Z10, Z2, Z2
 	VPMULUDQ        Z11, Z8, Z4
 	VMOVSHDUP       Z2, Z6
 	VMOVSHDUP       Z4, Z8
-	VPTERNLOGD.BCST $0x96, (BX), Z7, Z8
-	VPTERNLOGD.BCST $0x96, 4(BX), Z9, Z6
+	VPTERNLOGD.BCST $0x96, (SI), Z7, Z8
+	VPTERNLOGD.BCST $0x96, 4(SI), Z9, Z6
 	VPMULUDQ        Z10, Z13, Z7
 	VPMULUDQ        Z11, Z12, Z9
 	VMOVSHDUP       Z7, Z12
 	VMOVSHDUP       Z9, Z13
-	VPTERNLOGD.BCST $0x96, 8(BX), Z5, Z13
-	VPTERNLOGD.BCST $0x96, 12(BX), Z3, Z12
+	VPTERNLOGD.BCST $0x96, 8(SI), Z5, Z13
+	VPTERNLOGD.BCST $0x96, 12(SI), Z3, Z12
 	VPMULUDQ        Z10, Z8, Z3
 	VPMULUDQ        Z11, Z6, Z5
 	VMOVSHDUP       Z3, Z6
 	VMOVSHDUP       Z5, Z8
-	VPTERNLOGD.BCST $0x96, 8(BX), Z4, Z8
-	VPTERNLOGD.BCST $0x96, 12(BX), Z2, Z6
+	VPTERNLOGD.BCST $0x96, 8(SI), Z4, Z8
+	VPTERNLOGD.BCST $0x96, 12(SI), Z2, Z6
 	VPMULUDQ        Z10, Z13, Z2
 	VPMULUDQ        Z11, Z12, Z4
 	VMOVSHDUP       Z2, Z12
 	VMOVSHDUP       Z4, Z13
-	VPTERNLOGD.BCST $0x96, 16(BX), Z9, Z13
-	VPTERNLOGD.BCST $0x96, 20(BX), Z7, Z12
+	VPTERNLOGD.BCST $0x96, 16(SI), Z9, Z13
+	VPTERNLOGD.BCST $0x96, 20(SI), Z7, Z12
 	VPMULUDQ        Z10, Z8, Z7
 	VPMULUDQ        Z11, Z6, Z6
 	VMOVSHDUP       Z7, Z8
 	VMOVSHDUP       Z6, Z9
-	VPTERNLOGD.BCST $0x96, 16(BX), Z5, Z9
-	VPTERNLOGD.BCST $0x96, 20(BX), Z3, Z8
+	VPTERNLOGD.BCST $0x96, 16(SI), Z5, Z9
+	VPTERNLOGD.BCST $0x96, 20(SI), Z3, Z8
 	VPMULUDQ        Z10, Z13, Z3
 	VPMULUDQ        Z11, Z12, Z5
 	VMOVSHDUP       Z3, Z12
 	VMOVSHDUP       Z5, Z13
-	VPTERNLOGD.BCST $0x96, 24(BX), Z4, Z13
-	VPTERNLOGD.BCST $0x96, 28(BX), Z2, Z12
+	VPTERNLOGD.BCST $0x96, 24(SI), Z4, Z13
+	VPTERNLOGD.BCST $0x96, 28(SI), Z2, Z12
 	VPMULUDQ        Z10, Z9, Z2
 	VPMULUDQ        Z11, Z8, Z4
 	VMOVSHDUP       Z2, Z8
 	VMOVSHDUP       Z4, Z9
-	VPTERNLOGD.BCST $0x96, 24(BX), Z6, Z9
-	VPTERNLOGD.BCST $0x96, 28(BX), Z7, Z8
+	VPTERNLOGD.BCST $0x96, 24(SI), Z6, Z9
+	VPTERNLOGD.BCST $0x96, 28(SI), Z7, Z8
 	VPMULUDQ        Z10, Z13, Z6
 	VPMULUDQ        Z11, Z12, Z7
 	VMOVSHDUP       Z6, Z12
 	VMOVSHDUP       Z7, Z13
-	VPTERNLOGD.BCST $0x96, 32(BX), Z5, Z13
-	VPTERNLOGD.BCST $0x96, 36(BX), Z3, Z12
+	VPTERNLOGD.BCST $0x96, 32(SI), Z5, Z13
+	VPTERNLOGD.BCST $0x96, 36(SI), Z3, Z12
 	VPMULUDQ        Z10, Z9, Z3
 	VPMULUDQ        Z11, Z8, Z5
 	VMOVSHDUP       Z3, Z8
 	VMOVSHDUP       Z5, Z9
-	VPTERNLOGD.BCST $0x96, 32(BX), Z4, Z9
-	VPTERNLOGD.BCST $0x96, 36(BX), Z2, Z8
+	VPTERNLOGD.BCST $0x96, 32(SI), Z4, Z9
+	VPTERNLOGD.BCST $0x96, 36(SI), Z2, Z8
 	VPMULUDQ        Z10, Z13, Z2
 	VPMULUDQ        Z11, Z12, Z4
 	VMOVSHDUP       Z2, Z12
 	VMOVSHDUP       Z4, Z13
-	VPTERNLOGD.BCST $0x96, 40(BX), Z7, Z13
-	VPTERNLOGD.BCST $0x96, 44(BX), Z6, Z12
+	VPTERNLOGD.BCST $0x96, 40(SI), Z7, Z13
+	VPTERNLOGD.BCST $0x96, 44(SI), Z6, Z12
 	VPMULUDQ        Z10, Z9, Z6
 	VPMULUDQ        Z11, Z8, Z7
 	VMOVSHDUP       Z6, Z8
 	VMOVSHDUP       Z7, Z9
-	VPTERNLOGD.BCST $0x96, 40(BX), Z5, Z9
-	VPTERNLOGD.BCST $0x96, 44(BX), Z3, Z8
+	VPTERNLOGD.BCST $0x96, 40(SI), Z5, Z9
+	VPTERNLOGD.BCST $0x96, 44(SI), Z3, Z8
 	VPMULUDQ        Z10, Z13, Z3
 	VPMULUDQ        Z11, Z12, Z5
 	VMOVSHDUP       Z3, Z12
 	VMOVSHDUP       Z5, Z13
-	VPTERNLOGD.BCST $0x96, 48(BX), Z4, Z13
-	VPTERNLOGD.BCST $0x96, 52(BX), Z2, Z12
+	VPTERNLOGD.BCST $0x96, 48(SI), Z4, Z13
+	VPTERNLOGD.BCST $0x96, 52(SI), Z2, Z12
 	VPMULUDQ        Z10, Z9, Z2
 	VPMULUDQ        Z11, Z8, Z4
 	VMOVSHDUP       Z2, Z8
 	VMOVSHDUP       Z4, Z9
-	VPTERNLOGD.BCST $0x96, 48(BX), Z7, Z9
-	VPTERNLOGD.BCST $0x96, 52(BX), Z6, Z8
+	VPTERNLOGD.BCST $0x96, 48(SI), Z7, Z9
+	VPTERNLOGD.BCST $0x96, 52(SI), Z6, Z8
 	VPMULUDQ        Z10, Z13, Z6
 	VPMULUDQ        Z11, Z12, Z7
 	VMOVSHDUP       Z6, Z12
 	VMOVSHDUP       Z7, Z13
-	VPTERNLOGD.BCST $0x96, 56(BX), Z5, Z13
-	VPTERNLOGD.BCST $0x96, 60(BX), Z3, Z12
+	VPTERNLOGD.BCST $0x96, 56(SI), Z5, Z13
+	VPTERNLOGD.BCST $0x96, 60(SI), Z3, Z12
 	VPMULUDQ        Z10, Z9, Z3
 	VPMULUDQ        Z11, Z8, Z5
 	VMOVSHDUP       Z3, Z8
 	VMOVSHDUP       Z5, Z9
-	VPTERNLOGD.BCST $0x96, 56(BX), Z4, Z9
-	VPTERNLOGD.BCST $0x96, 60(BX), Z2, Z8
+	VPTERNLOGD.BCST $0x96, 56(SI), Z4, Z9
+	VPTERNLOGD.BCST $0x96, 60(SI), Z2, Z8
 	VPMULUDQ        Z10, Z13, Z2
 	VPMULUDQ        Z11, Z12, Z4
 	VMOVSHDUP       Z2, Z12
 	VMOVSHDUP       Z4, Z13
-	VPTERNLOGD.BCST $0x96, 64(BX), Z7, Z13
-	VPTERNLOGD.BCST $0x96, 68(BX), Z6, Z12
+	VPTERNLOGD.BCST $0x96, 64(SI), Z7, Z13
+	VPTERNLOGD.BCST $0x96, 68(SI), Z6, Z12
 	VPMULUDQ        Z10, Z9, Z6
 	VPMULUDQ        Z11, Z8, Z7
 	VMOVSHDUP       Z6, Z8
 	VMOVSHDUP       Z7, Z9
-	VPTERNLOGD.BCST $0x96, 64(BX), Z5, Z9
-	VPTERNLOGD.BCST $0x96, 68(BX), Z3, Z8
+	VPTERNLOGD.BCST $0x96, 64(SI), Z5, Z9
+	VPTERNLOGD.BCST $0x96, 68(SI), Z3, Z8
 	VPMULUDQ        Z10, Z13, Z3
 	VPMULUDQ        Z11, Z12, Z5
 	VMOVSHDUP       Z3, Z12
 	VMOVSHDUP       Z5, Z13
-	VPTERNLOGD.BCST $0x96, 72(BX), Z4, Z13
-	VPTERNLOGD.BCST $0x96, 76(BX), Z2, Z12
+	VPTERNLOGD.BCST $0x96, 72(SI), Z4, Z13
+	VPTERNLOGD.BCST $0x96, 76(SI), Z2, Z12
 	VPMULUDQ        Z10, Z9, Z2
 	VPMULUDQ        Z11, Z8, Z4
 	VMOVSHDUP       Z2, Z8
 	VMOVSHDUP       Z4, Z9
-	VPTERNLOGD.BCST $0x96, 72(BX), Z7, Z9
-	VPTERNLOGD.BCST $0x96, 76(BX), Z6, Z8
+	VPTERNLOGD.BCST $0x96, 72(SI), Z7, Z9
+	VPTERNLOGD.BCST $0x96, 76(SI), Z6, Z8
 	VMOVSLDUP       Z9, K1, Z13
 	VMOVSLDUP       Z4, K1, Z5
 	VMOVSLDUP       Z8, K1, Z12
@@ -2945,78 +3366,94 @@ turn:
 	VPUNPCKHQDQ     Z5, Z2, Z2
 	VPUNPCKLQDQ     Z6, Z4, Z5
 	VPUNPCKHQDQ     Z6, Z4, Z4
-	CMPQ            AX, $0x00000040
+	CMPQ            CX, $0x00000040
 	JLT             rest
-	PREFETCHT0      1536(DX)
-	PREFETCHT0      1536(CX)
-	PREFETCHT0      1600(DX)
-	PREFETCHT0      1600(CX)
-	PREFETCHT0      1664(DX)
-	PREFETCHT0      1664(CX)
-	PREFETCHT0      1728(DX)
-	PREFETCHT0      1728(CX)
-	VPCMPUD         $0x05, Z0, Z3, K2
-	VMULPS          (DX), Z1, Z3
-	VMOVAPS.Z       Z3, K2, Z3
-	VMOVUPS         Z3, (CX)
-	VPCMPUD         $0x05, Z0, Z2, K2
-	VMULPS          64(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 64(CX)
-	VPCMPUD         $0x05, Z0, Z5, K2
-	VMULPS          128(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 128(CX)
-	VPCMPUD         $0x05, Z0, Z4, K2
-	VMULPS          192(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 192(CX)
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x00000100, CX
-	ADDQ            $0x00000010, SI
-	SUBQ            $0x00000040, AX
-	JMP             turn
+	CMPQ            CX, $0x000001c0
+	JL              pastturn
+	PREFETCHT0      1536(BX)
+	LEAQ            1536(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1600(BX)
+	LEAQ            1600(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1664(BX)
+	LEAQ            1664(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1728(BX)
+	LEAQ            1728(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+
+pastturn:
+	VPCMPUD   $0x05, Z0, Z3, K2
+	VMULPS    (BX), Z1, Z3
+	VMOVAPS.Z Z3, K2, Z3
+	VMOVUPS   Z3, (DX)
+	VPCMPUD   $0x05, Z0, Z2, K2
+	VMULPS    64(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 64(DX)
+	VPCMPUD   $0x05, Z0, Z5, K2
+	VMULPS    128(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 128(DX)
+	VPCMPUD   $0x05, Z0, Z4, K2
+	VMULPS    192(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 192(DX)
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000010, DI
+	SUBQ      $0x00000040, CX
+	JMP       turn
 
 rest:
-	VMOVD        AX, X6
+	VMOVD        CX, X6
 	VPBROADCASTD X6, Z6
 	VPCMPGTD     numbers<>+0(SB), Z6, K1
 	VPCMPUD      $0x05, Z0, Z3, K2
-	VMOVUPS.Z    (DX), K1, Z3
+	VMOVUPS.Z    (BX), K1, Z3
 	VMULPS       Z3, Z1, Z3
 	VMOVAPS.Z    Z3, K2, Z3
-	VMOVUPS      Z3, K1, (CX)
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Z3, K1, (DX)
+	SUBQ         $0x00000010, CX
 	JLE          done
-	VMOVD        AX, X3
+	VMOVD        CX, X3
 	VPBROADCASTD X3, Z3
 	VPCMPGTD     numbers<>+0(SB), Z3, K1
 	VPCMPUD      $0x05, Z0, Z2, K2
-	VMOVUPS.Z    64(DX), K1, Z2
+	VMOVUPS.Z    64(BX), K1, Z2
 	VMULPS       Z2, Z1, Z2
 	VMOVAPS.Z    Z2, K2, Z2
-	VMOVUPS      Z2, K1, 64(CX)
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Z2, K1, 64(DX)
+	SUBQ         $0x00000010, CX
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Z2
 	VPCMPGTD     numbers<>+0(SB), Z2, K1
 	VPCMPUD      $0x05, Z0, Z5, K2
-	VMOVUPS.Z    128(DX), K1, Z2
+	VMOVUPS.Z    128(BX), K1, Z2
 	VMULPS       Z2, Z1, Z2
 	VMOVAPS.Z    Z2, K2, Z2
-	VMOVUPS      Z2, K1, 128(CX)
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Z2, K1, 128(DX)
+	SUBQ         $0x00000010, CX
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Z2
 	VPCMPGTD     numbers<>+0(SB), Z2, K1
 	VPCMPUD      $0x05, Z0, Z4, K2
-	VMOVUPS.Z    192(DX), K1, Z0
+	VMOVUPS.Z    192(BX), K1, Z0
 	VMULPS       Z0, Z1, Z0
 	VMOVAPS.Z    Z0, K2, Z0
-	VMOVUPS      Z0, K1, 192(CX)
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Z0, K1, 192(DX)
+	SUBQ         $0x00000010, CX
 	JLE          done
 
 done:
@@ -3098,24 +3535,24 @@ GLOBL xcd9e8d57<>(SB), RODATA|NOPTR, $64
 // func DropoutLanesAVX512(pixels int, y *float32, x *float32, blocks *uint64, offsets *uint32, id uint64, keys *uint32, threshold uint32, factor float32)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·DropoutLanesAVX512(SB), NOSPLIT, $0-64
-	MOVQ            pixels+0(FP), AX
-	MOVQ            y+8(FP), CX
-	MOVQ            x+16(FP), DX
-	MOVQ            keys+48(FP), BX
-	MOVQ            blocks+24(FP), SI
+	MOVQ            pixels+0(FP), CX
+	MOVQ            y+8(FP), DX
+	MOVQ            x+16(FP), BX
+	MOVQ            keys+48(FP), SI
+	MOVQ            blocks+24(FP), DI
 	VBROADCASTSS    threshold+56(FP), Z0
 	VBROADCASTSS    factor+60(FP), Z1
-	MOVL            $0x0000aaaa, DI
-	KMOVW           DI, K1
-	XORQ            DI, DI
-	VMOVQ           DI, X2
+	MOVL            $0x0000aaaa, AX
+	KMOVW           AX, K1
+	XORQ            R8, R8
+	VMOVQ           R8, X2
 	VPBROADCASTQ    X2, Z2
-	INCQ            DI
-	VPADDQ          (SI), Z2, Z4
+	INCQ            R8
+	VPADDQ          (DI), Z2, Z4
 	VPSRLQ          $0x20, Z4, Z7
 	VPBROADCASTQ    id+40(FP), Z3
 	VPSRLQ          $0x20, Z3, Z8
-	VPADDQ          64(SI), Z2, Z12
+	VPADDQ          64(DI), Z2, Z12
 	VPSRLQ          $0x20, Z12, Z9
 	VPBROADCASTQ    id+40(FP), Z5
 	VPSRLQ          $0x20, Z5, Z11
@@ -3125,122 +3562,122 @@ TEXT ·DropoutLanesAVX512(SB), NOSPLIT, $0-64
 	VPMULUDQ        Z6, Z3, Z10
 	VMOVSHDUP       Z4, Z3
 	VMOVSHDUP       Z10, Z13
-	VPTERNLOGD.BCST $0x96, (BX), Z7, Z13
-	VPTERNLOGD.BCST $0x96, 4(BX), Z8, Z3
+	VPTERNLOGD.BCST $0x96, (SI), Z7, Z13
+	VPTERNLOGD.BCST $0x96, 4(SI), Z8, Z3
 	VPMULUDQ        Z2, Z12, Z7
 	VPMULUDQ        Z6, Z5, Z8
 	VMOVSHDUP       Z7, Z5
 	VMOVSHDUP       Z8, Z12
-	VPTERNLOGD.BCST $0x96, (BX), Z9, Z12
-	VPTERNLOGD.BCST $0x96, 4(BX), Z11, Z5
+	VPTERNLOGD.BCST $0x96, (SI), Z9, Z12
+	VPTERNLOGD.BCST $0x96, 4(SI), Z11, Z5
 	VPMULUDQ        Z2, Z13, Z9
 	VPMULUDQ        Z6, Z3, Z11
 	VMOVSHDUP       Z9, Z3
 	VMOVSHDUP       Z11, Z13
-	VPTERNLOGD.BCST $0x96, 8(BX), Z10, Z13
-	VPTERNLOGD.BCST $0x96, 12(BX), Z4, Z3
+	VPTERNLOGD.BCST $0x96, 8(SI), Z10, Z13
+	VPTERNLOGD.BCST $0x96, 12(SI), Z4, Z3
 	VPMULUDQ        Z2, Z12, Z4
 	VPMULUDQ        Z6, Z5, Z10
 	VMOVSHDUP       Z4, Z5
 	VMOVSHDUP       Z10, Z12
-	VPTERNLOGD.BCST $0x96, 8(BX), Z8, Z12
-	VPTERNLOGD.BCST $0x96, 12(BX), Z7, Z5
+	VPTERNLOGD.BCST $0x96, 8(SI), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 12(SI), Z7, Z5
 	VPMULUDQ        Z2, Z13, Z7
 	VPMULUDQ        Z6, Z3, Z8
 	VMOVSHDUP       Z7, Z3
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 16(BX), Z11, Z13
-	VPTERNLOGD.BCST $0x96, 20(BX), Z9, Z3
+	VPTERNLOGD.BCST $0x96, 16(SI), Z11, Z13
+	VPTERNLOGD.BCST $0x96, 20(SI), Z9, Z3
 	VPMULUDQ        Z2, Z12, Z9
 	VPMULUDQ        Z6, Z5, Z11
 	VMOVSHDUP       Z9, Z5
 	VMOVSHDUP       Z11, Z12
-	VPTERNLOGD.BCST $0x96, 16(BX), Z10, Z12
-	VPTERNLOGD.BCST $0x96, 20(BX), Z4, Z5
+	VPTERNLOGD.BCST $0x96, 16(SI), Z10, Z12
+	VPTERNLOGD.BCST $0x96, 20(SI), Z4, Z5
 	VPMULUDQ        Z2, Z13, Z4
 	VPMULUDQ        Z6, Z3, Z10
 	VMOVSHDUP       Z4, Z3
 	VMOVSHDUP       Z10, Z13
-	VPTERNLOGD.BCST $0x96, 24(BX), Z8, Z13
-	VPTERNLOGD.BCST $0x96, 28(BX), Z7, Z3
+	VPTERNLOGD.BCST $0x96, 24(SI), Z8, Z13
+	VPTERNLOGD.BCST $0x96, 28(SI), Z7, Z3
 	VPMULUDQ        Z2, Z12, Z7
 	VPMULUDQ        Z6, Z5, Z8
 	VMOVSHDUP       Z7, Z5
 	VMOVSHDUP       Z8, Z12
-	VPTERNLOGD.BCST $0x96, 24(BX), Z11, Z12
-	VPTERNLOGD.BCST $0x96, 28(BX), Z9, Z5
+	VPTERNLOGD.BCST $0x96, 24(SI), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 28(SI), Z9, Z5
 	VPMULUDQ        Z2, Z13, Z9
 	VPMULUDQ        Z6, Z3, Z11
 	VMOVSHDUP       Z9, Z3
 	VMOVSHDUP       Z11, Z13
-	VPTERNLOGD.BCST $0x96, 32(BX), Z10, Z13
-	VPTERNLOGD.BCST $0x96, 36(BX), Z4, Z3
+	VPTERNLOGD.BCST $0x96, 32(SI), Z10, Z13
+	VPTERNLOGD.BCST $0x96, 36(SI), Z4, Z3
 	VPMULUDQ        Z2, Z12, Z4
 	VPMULUDQ        Z6, Z5, Z10
 	VMOVSHDUP       Z4, Z5
 	VMOVSHDUP       Z10, Z12
-	VPTERNLOGD.BCST $0x96, 32(BX), Z8, Z12
-	VPTERNLOGD.BCST $0x96, 36(BX), Z7, Z5
+	VPTERNLOGD.BCST $0x96, 32(SI), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 36(SI), Z7, Z5
 	VPMULUDQ        Z2, Z13, Z7
 	VPMULUDQ        Z6, Z3, Z8
 	VMOVSHDUP       Z7, Z3
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 40(BX), Z11, Z13
-	VPTERNLOGD.BCST $0x96, 44(BX), Z9, Z3
+	VPTERNLOGD.BCST $0x96, 40(SI), Z11, Z13
+	VPTERNLOGD.BCST $0x96, 44(SI), Z9, Z3
 	VPMULUDQ        Z2, Z12, Z9
 	VPMULUDQ        Z6, Z5, Z11
 	VMOVSHDUP       Z9, Z5
 	VMOVSHDUP       Z11, Z12
-	VPTERNLOGD.BCST $0x96, 40(BX), Z10, Z12
-	VPTERNLOGD.BCST $0x96, 44(BX), Z4, Z5
+	VPTERNLOGD.BCST $0x96, 40(SI), Z10, Z12
+	VPTERNLOGD.BCST $0x96, 44(SI), Z4, Z5
 	VPMULUDQ        Z2, Z13, Z4
 	VPMULUDQ        Z6, Z3, Z10
 	VMOVSHDUP       Z4, Z3
 	VMOVSHDUP       Z10, Z13
-	VPTERNLOGD.BCST $0x96, 48(BX), Z8, Z13
-	VPTERNLOGD.BCST $0x96, 52(BX), Z7, Z3
+	VPTERNLOGD.BCST $0x96, 48(SI), Z8, Z13
+	VPTERNLOGD.BCST $0x96, 52(SI), Z7, Z3
 	VPMULUDQ        Z2, Z12, Z7
 	VPMULUDQ        Z6, Z5, Z8
 	VMOVSHDUP       Z7, Z5
 	VMOVSHDUP       Z8, Z12
-	VPTERNLOGD.BCST $0x96, 48(BX), Z11, Z12
-	VPTERNLOGD.BCST $0x96, 52(BX), Z9, Z5
+	VPTERNLOGD.BCST $0x96, 48(SI), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 52(SI), Z9, Z5
 	VPMULUDQ        Z2, Z13, Z9
 	VPMULUDQ        Z6, Z3, Z11
 	VMOVSHDUP       Z9, Z3
 	VMOVSHDUP       Z11, Z13
-	VPTERNLOGD.BCST $0x96, 56(BX), Z10, Z13
-	VPTERNLOGD.BCST $0x96, 60(BX), Z4, Z3
+	VPTERNLOGD.BCST $0x96, 56(SI), Z10, Z13
+	VPTERNLOGD.BCST $0x96, 60(SI), Z4, Z3
 	VPMULUDQ        Z2, Z12, Z4
 	VPMULUDQ        Z6, Z5, Z5
 	VMOVSHDUP       Z4, Z10
 	VMOVSHDUP       Z5, Z12
-	VPTERNLOGD.BCST $0x96, 56(BX), Z8, Z12
-	VPTERNLOGD.BCST $0x96, 60(BX), Z7, Z10
+	VPTERNLOGD.BCST $0x96, 56(SI), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 60(SI), Z7, Z10
 	VPMULUDQ        Z2, Z13, Z7
 	VPMULUDQ        Z6, Z3, Z8
 	VMOVSHDUP       Z7, Z3
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 64(BX), Z11, Z13
-	VPTERNLOGD.BCST $0x96, 68(BX), Z9, Z3
+	VPTERNLOGD.BCST $0x96, 64(SI), Z11, Z13
+	VPTERNLOGD.BCST $0x96, 68(SI), Z9, Z3
 	VPMULUDQ        Z2, Z12, Z9
 	VPMULUDQ        Z6, Z10, Z10
 	VMOVSHDUP       Z9, Z11
 	VMOVSHDUP       Z10, Z12
-	VPTERNLOGD.BCST $0x96, 64(BX), Z5, Z12
-	VPTERNLOGD.BCST $0x96, 68(BX), Z4, Z11
+	VPTERNLOGD.BCST $0x96, 64(SI), Z5, Z12
+	VPTERNLOGD.BCST $0x96, 68(SI), Z4, Z11
 	VPMULUDQ        Z2, Z13, Z5
 	VPMULUDQ        Z6, Z3, Z3
 	VMOVSHDUP       Z5, Z4
 	VMOVSHDUP       Z3, Z13
-	VPTERNLOGD.BCST $0x96, 72(BX), Z8, Z13
-	VPTERNLOGD.BCST $0x96, 76(BX), Z7, Z4
+	VPTERNLOGD.BCST $0x96, 72(SI), Z8, Z13
+	VPTERNLOGD.BCST $0x96, 76(SI), Z7, Z4
 	VPMULUDQ        Z2, Z12, Z2
 	VPMULUDQ        Z6, Z11, Z6
 	VMOVSHDUP       Z2, Z7
 	VMOVSHDUP       Z6, Z8
-	VPTERNLOGD.BCST $0x96, 72(BX), Z10, Z8
-	VPTERNLOGD.BCST $0x96, 76(BX), Z9, Z7
+	VPTERNLOGD.BCST $0x96, 72(SI), Z10, Z8
+	VPTERNLOGD.BCST $0x96, 76(SI), Z9, Z7
 	VMOVSLDUP       Z8, K1, Z13
 	VMOVSLDUP       Z6, K1, Z3
 	VMOVSLDUP       Z7, K1, Z4
@@ -3249,19 +3686,19 @@ TEXT ·DropoutLanesAVX512(SB), NOSPLIT, $0-64
 	VMOVDQU32       Z3, Z3
 	VMOVDQU32       Z4, Z4
 	VMOVDQU32       Z5, Z5
-	MOVQ            offsets+32(FP), R8
+	MOVQ            offsets+32(FP), R9
 
 turn:
-	CMPQ            AX, $0x00
+	CMPQ            CX, $0x00
 	JLE             done
-	VMOVQ           DI, X6
+	VMOVQ           R8, X6
 	VPBROADCASTQ    X6, Z6
-	INCQ            DI
-	VPADDQ          (SI), Z6, Z7
+	INCQ            R8
+	VPADDQ          (DI), Z6, Z7
 	VPSRLQ          $0x20, Z7, Z8
 	VPBROADCASTQ    id+40(FP), Z9
 	VPSRLQ          $0x20, Z9, Z10
-	VPADDQ          64(SI), Z6, Z6
+	VPADDQ          64(DI), Z6, Z6
 	VPSRLQ          $0x20, Z6, Z11
 	VPBROADCASTQ    id+40(FP), Z12
 	VPSRLQ          $0x20, Z12, Z13
@@ -3271,204 +3708,220 @@ turn:
 	VPMULUDQ        Z15, Z9, Z9
 	VMOVSHDUP       Z7, Z16
 	VMOVSHDUP       Z9, Z17
-	VPTERNLOGD.BCST $0x96, (BX), Z8, Z17
-	VPTERNLOGD.BCST $0x96, 4(BX), Z10, Z16
+	VPTERNLOGD.BCST $0x96, (SI), Z8, Z17
+	VPTERNLOGD.BCST $0x96, 4(SI), Z10, Z16
 	VPMULUDQ        Z14, Z6, Z6
 	VPMULUDQ        Z15, Z12, Z8
 	VMOVSHDUP       Z6, Z10
 	VMOVSHDUP       Z8, Z12
-	VPTERNLOGD.BCST $0x96, (BX), Z11, Z12
-	VPTERNLOGD.BCST $0x96, 4(BX), Z13, Z10
+	VPTERNLOGD.BCST $0x96, (SI), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 4(SI), Z13, Z10
 	VPMULUDQ        Z14, Z17, Z11
 	VPMULUDQ        Z15, Z16, Z13
 	VMOVSHDUP       Z11, Z16
 	VMOVSHDUP       Z13, Z17
-	VPTERNLOGD.BCST $0x96, 8(BX), Z9, Z17
-	VPTERNLOGD.BCST $0x96, 12(BX), Z7, Z16
+	VPTERNLOGD.BCST $0x96, 8(SI), Z9, Z17
+	VPTERNLOGD.BCST $0x96, 12(SI), Z7, Z16
 	VPMULUDQ        Z14, Z12, Z7
 	VPMULUDQ        Z15, Z10, Z9
 	VMOVSHDUP       Z7, Z10
 	VMOVSHDUP       Z9, Z12
-	VPTERNLOGD.BCST $0x96, 8(BX), Z8, Z12
-	VPTERNLOGD.BCST $0x96, 12(BX), Z6, Z10
+	VPTERNLOGD.BCST $0x96, 8(SI), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 12(SI), Z6, Z10
 	VPMULUDQ        Z14, Z17, Z6
 	VPMULUDQ        Z15, Z16, Z8
 	VMOVSHDUP       Z6, Z16
 	VMOVSHDUP       Z8, Z17
-	VPTERNLOGD.BCST $0x96, 16(BX), Z13, Z17
-	VPTERNLOGD.BCST $0x96, 20(BX), Z11, Z16
+	VPTERNLOGD.BCST $0x96, 16(SI), Z13, Z17
+	VPTERNLOGD.BCST $0x96, 20(SI), Z11, Z16
 	VPMULUDQ        Z14, Z12, Z11
 	VPMULUDQ        Z15, Z10, Z10
 	VMOVSHDUP       Z11, Z12
 	VMOVSHDUP       Z10, Z13
-	VPTERNLOGD.BCST $0x96, 16(BX), Z9, Z13
-	VPTERNLOGD.BCST $0x96, 20(BX), Z7, Z12
+	VPTERNLOGD.BCST $0x96, 16(SI), Z9, Z13
+	VPTERNLOGD.BCST $0x96, 20(SI), Z7, Z12
 	VPMULUDQ        Z14, Z17, Z7
 	VPMULUDQ        Z15, Z16, Z9
 	VMOVSHDUP       Z7, Z16
 	VMOVSHDUP       Z9, Z17
-	VPTERNLOGD.BCST $0x96, 24(BX), Z8, Z17
-	VPTERNLOGD.BCST $0x96, 28(BX), Z6, Z16
+	VPTERNLOGD.BCST $0x96, 24(SI), Z8, Z17
+	VPTERNLOGD.BCST $0x96, 28(SI), Z6, Z16
 	VPMULUDQ        Z14, Z13, Z6
 	VPMULUDQ        Z15, Z12, Z8
 	VMOVSHDUP       Z6, Z12
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 24(BX), Z10, Z13
-	VPTERNLOGD.BCST $0x96, 28(BX), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 24(SI), Z10, Z13
+	VPTERNLOGD.BCST $0x96, 28(SI), Z11, Z12
 	VPMULUDQ        Z14, Z17, Z10
 	VPMULUDQ        Z15, Z16, Z11
 	VMOVSHDUP       Z10, Z16
 	VMOVSHDUP       Z11, Z17
-	VPTERNLOGD.BCST $0x96, 32(BX), Z9, Z17
-	VPTERNLOGD.BCST $0x96, 36(BX), Z7, Z16
+	VPTERNLOGD.BCST $0x96, 32(SI), Z9, Z17
+	VPTERNLOGD.BCST $0x96, 36(SI), Z7, Z16
 	VPMULUDQ        Z14, Z13, Z7
 	VPMULUDQ        Z15, Z12, Z9
 	VMOVSHDUP       Z7, Z12
 	VMOVSHDUP       Z9, Z13
-	VPTERNLOGD.BCST $0x96, 32(BX), Z8, Z13
-	VPTERNLOGD.BCST $0x96, 36(BX), Z6, Z12
+	VPTERNLOGD.BCST $0x96, 32(SI), Z8, Z13
+	VPTERNLOGD.BCST $0x96, 36(SI), Z6, Z12
 	VPMULUDQ        Z14, Z17, Z6
 	VPMULUDQ        Z15, Z16, Z8
 	VMOVSHDUP       Z6, Z16
 	VMOVSHDUP       Z8, Z17
-	VPTERNLOGD.BCST $0x96, 40(BX), Z11, Z17
-	VPTERNLOGD.BCST $0x96, 44(BX), Z10, Z16
+	VPTERNLOGD.BCST $0x96, 40(SI), Z11, Z17
+	VPTERNLOGD.BCST $0x96, 44(SI), Z10, Z16
 	VPMULUDQ        Z14, Z13, Z10
 	VPMULUDQ        Z15, Z12, Z11
 	VMOVSHDUP       Z10, Z12
 	VMOVSHDUP       Z11, Z13
-	VPTERNLOGD.BCST $0x96, 40(BX), Z9, Z13
-	VPTERNLOGD.BCST $0x96, 44(BX), Z7, Z12
+	VPTERNLOGD.BCST $0x96, 40(SI), Z9, Z13
+	VPTERNLOGD.BCST $0x96, 44(SI), Z7, Z12
 	VPMULUDQ        Z14, Z17, Z7
 	VPMULUDQ        Z15, Z16, Z9
 	VMOVSHDUP       Z7, Z16
 	VMOVSHDUP       Z9, Z17
-	VPTERNLOGD.BCST $0x96, 48(BX), Z8, Z17
-	VPTERNLOGD.BCST $0x96, 52(BX), Z6, Z16
+	VPTERNLOGD.BCST $0x96, 48(SI), Z8, Z17
+	VPTERNLOGD.BCST $0x96, 52(SI), Z6, Z16
 	VPMULUDQ        Z14, Z13, Z6
 	VPMULUDQ        Z15, Z12, Z8
 	VMOVSHDUP       Z6, Z12
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 48(BX), Z11, Z13
-	VPTERNLOGD.BCST $0x96, 52(BX), Z10, Z12
+	VPTERNLOGD.BCST $0x96, 48(SI), Z11, Z13
+	VPTERNLOGD.BCST $0x96, 52(SI), Z10, Z12
 	VPMULUDQ        Z14, Z17, Z10
 	VPMULUDQ        Z15, Z16, Z11
 	VMOVSHDUP       Z10, Z16
 	VMOVSHDUP       Z11, Z17
-	VPTERNLOGD.BCST $0x96, 56(BX), Z9, Z17
-	VPTERNLOGD.BCST $0x96, 60(BX), Z7, Z16
+	VPTERNLOGD.BCST $0x96, 56(SI), Z9, Z17
+	VPTERNLOGD.BCST $0x96, 60(SI), Z7, Z16
 	VPMULUDQ        Z14, Z13, Z7
 	VPMULUDQ        Z15, Z12, Z9
 	VMOVSHDUP       Z7, Z12
 	VMOVSHDUP       Z9, Z13
-	VPTERNLOGD.BCST $0x96, 56(BX), Z8, Z13
-	VPTERNLOGD.BCST $0x96, 60(BX), Z6, Z12
+	VPTERNLOGD.BCST $0x96, 56(SI), Z8, Z13
+	VPTERNLOGD.BCST $0x96, 60(SI), Z6, Z12
 	VPMULUDQ        Z14, Z17, Z6
 	VPMULUDQ        Z15, Z16, Z8
 	VMOVSHDUP       Z6, Z16
 	VMOVSHDUP       Z8, Z17
-	VPTERNLOGD.BCST $0x96, 64(BX), Z11, Z17
-	VPTERNLOGD.BCST $0x96, 68(BX), Z10, Z16
+	VPTERNLOGD.BCST $0x96, 64(SI), Z11, Z17
+	VPTERNLOGD.BCST $0x96, 68(SI), Z10, Z16
 	VPMULUDQ        Z14, Z13, Z10
 	VPMULUDQ        Z15, Z12, Z11
 	VMOVSHDUP       Z10, Z12
 	VMOVSHDUP       Z11, Z13
-	VPTERNLOGD.BCST $0x96, 64(BX), Z9, Z13
-	VPTERNLOGD.BCST $0x96, 68(BX), Z7, Z12
+	VPTERNLOGD.BCST $0x96, 64(SI), Z9, Z13
+	VPTERNLOGD.BCST $0x96, 68(SI), Z7, Z12
 	VPMULUDQ        Z14, Z17, Z7
 	VPMULUDQ        Z15, Z16, Z9
 	VMOVSHDUP       Z7, Z16
 	VMOVSHDUP       Z9, Z17
-	VPTERNLOGD.BCST $0x96, 72(BX), Z8, Z17
-	VPTERNLOGD.BCST $0x96, 76(BX), Z6, Z16
+	VPTERNLOGD.BCST $0x96, 72(SI), Z8, Z17
+	VPTERNLOGD.BCST $0x96, 76(SI), Z6, Z16
 	VPMULUDQ        Z14, Z13, Z6
 	VPMULUDQ        Z15, Z12, Z8
 	VMOVSHDUP       Z6, Z12
 	VMOVSHDUP       Z8, Z13
-	VPTERNLOGD.BCST $0x96, 72(BX), Z11, Z13
-	VPTERNLOGD.BCST $0x96, 76(BX), Z10, Z12
+	VPTERNLOGD.BCST $0x96, 72(SI), Z11, Z13
+	VPTERNLOGD.BCST $0x96, 76(SI), Z10, Z12
 	VMOVSLDUP       Z13, K1, Z17
 	VMOVSLDUP       Z8, K1, Z9
 	VMOVSLDUP       Z12, K1, Z16
 	VMOVSLDUP       Z6, K1, Z7
-	VMOVDQU32       Z2, Z2
-	VMOVDQU32       (R8), Z6
-	VPCMPEQD        x00000001<>+0(SB), Z6, K2
-	VMOVDQA32       Z3, K2, Z2
-	VMOVDQU32       (R8), Z6
-	VPCMPEQD        x00000002<>+0(SB), Z6, K2
-	VMOVDQA32       Z4, K2, Z2
-	VMOVDQU32       (R8), Z6
-	VPCMPEQD        x00000003<>+0(SB), Z6, K2
-	VMOVDQA32       Z5, K2, Z2
-	PREFETCHT0      1536(DX)
-	PREFETCHT0      1536(CX)
-	VPCMPUD         $0x05, Z0, Z2, K2
-	VMULPS          (DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, (CX)
-	CMPQ            AX, $0x00000001
-	JE              done
-	VMOVDQU32       Z3, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000001<>+0(SB), Z3, K2
-	VMOVDQA32       Z4, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000002<>+0(SB), Z3, K2
-	VMOVDQA32       Z5, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000003<>+0(SB), Z3, K2
-	VMOVDQA32       Z17, K2, Z2
-	PREFETCHT0      1600(DX)
-	PREFETCHT0      1600(CX)
-	VPCMPUD         $0x05, Z0, Z2, K2
-	VMULPS          64(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 64(CX)
-	CMPQ            AX, $0x00000002
-	JE              done
-	VMOVDQU32       Z4, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000001<>+0(SB), Z3, K2
-	VMOVDQA32       Z5, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000002<>+0(SB), Z3, K2
-	VMOVDQA32       Z17, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000003<>+0(SB), Z3, K2
-	VMOVDQA32       Z9, K2, Z2
-	PREFETCHT0      1664(DX)
-	PREFETCHT0      1664(CX)
-	VPCMPUD         $0x05, Z0, Z2, K2
-	VMULPS          128(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 128(CX)
-	CMPQ            AX, $0x00000003
-	JE              done
-	VMOVDQU32       Z5, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000001<>+0(SB), Z3, K2
-	VMOVDQA32       Z17, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000002<>+0(SB), Z3, K2
-	VMOVDQA32       Z9, K2, Z2
-	VMOVDQU32       (R8), Z3
-	VPCMPEQD        x00000003<>+0(SB), Z3, K2
-	VMOVDQA32       Z16, K2, Z2
-	PREFETCHT0      1728(DX)
-	PREFETCHT0      1728(CX)
-	VPCMPUD         $0x05, Z0, Z2, K2
-	VMULPS          192(DX), Z1, Z2
-	VMOVAPS.Z       Z2, K2, Z2
-	VMOVUPS         Z2, 192(CX)
-	VMOVDQU32       Z17, Z2
-	VMOVDQU32       Z9, Z3
-	VMOVDQU32       Z16, Z4
-	VMOVDQU32       Z7, Z5
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x00000100, CX
-	SUBQ            $0x04, AX
-	JMP             turn
+	CMPQ            CX, $0x0000001c
+	JL              pastturn
+	PREFETCHT0      1536(BX)
+	LEAQ            1536(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1600(BX)
+	LEAQ            1600(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1664(BX)
+	LEAQ            1664(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+	PREFETCHT0      1728(BX)
+	LEAQ            1728(DX), AX
+	BYTE            $0x0f
+	BYTE            $0x0d
+	BYTE            $0x08
+
+pastturn:
+	VMOVDQU32 Z2, Z2
+	VMOVDQU32 (R9), Z6
+	VPCMPEQD  x00000001<>+0(SB), Z6, K2
+	VMOVDQA32 Z3, K2, Z2
+	VMOVDQU32 (R9), Z6
+	VPCMPEQD  x00000002<>+0(SB), Z6, K2
+	VMOVDQA32 Z4, K2, Z2
+	VMOVDQU32 (R9), Z6
+	VPCMPEQD  x00000003<>+0(SB), Z6, K2
+	VMOVDQA32 Z5, K2, Z2
+	VPCMPUD   $0x05, Z0, Z2, K2
+	VMULPS    (BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, (DX)
+	CMPQ      CX, $0x00000001
+	JE        done
+	VMOVDQU32 Z3, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000001<>+0(SB), Z3, K2
+	VMOVDQA32 Z4, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000002<>+0(SB), Z3, K2
+	VMOVDQA32 Z5, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000003<>+0(SB), Z3, K2
+	VMOVDQA32 Z17, K2, Z2
+	VPCMPUD   $0x05, Z0, Z2, K2
+	VMULPS    64(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 64(DX)
+	CMPQ      CX, $0x00000002
+	JE        done
+	VMOVDQU32 Z4, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000001<>+0(SB), Z3, K2
+	VMOVDQA32 Z5, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000002<>+0(SB), Z3, K2
+	VMOVDQA32 Z17, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000003<>+0(SB), Z3, K2
+	VMOVDQA32 Z9, K2, Z2
+	VPCMPUD   $0x05, Z0, Z2, K2
+	VMULPS    128(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 128(DX)
+	CMPQ      CX, $0x00000003
+	JE        done
+	VMOVDQU32 Z5, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000001<>+0(SB), Z3, K2
+	VMOVDQA32 Z17, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000002<>+0(SB), Z3, K2
+	VMOVDQA32 Z9, K2, Z2
+	VMOVDQU32 (R9), Z3
+	VPCMPEQD  x00000003<>+0(SB), Z3, K2
+	VMOVDQA32 Z16, K2, Z2
+	VPCMPUD   $0x05, Z0, Z2, K2
+	VMULPS    192(BX), Z1, Z2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 192(DX)
+	VMOVDQU32 Z17, Z2
+	VMOVDQU32 Z9, Z3
+	VMOVDQU32 Z16, Z4
+	VMOVDQU32 Z7, Z5
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, DX
+	SUBQ      $0x04, CX
+	JMP       turn
 
 done:
 	VZEROUPPER
@@ -3529,19 +3982,87 @@ DATA x00000003<>+60(SB)/4, $0x00000003
 GLOBL x00000003<>(SB), RODATA|NOPTR, $64
 
 // func PackAVX512(pixels int, block *float32, maps *float32, stride int, count int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·PackAVX512(SB), NOSPLIT, $0-40
-	MOVQ pixels+0(FP), AX
-	MOVQ count+32(FP), CX
-	MOVQ stride+24(FP), DX
-	MOVQ maps+16(FP), BX
-	MOVQ block+8(FP), SI
-	SHLQ $0x02, DX
+	MOVQ pixels+0(FP), CX
+	MOVQ count+32(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ maps+16(FP), SI
+	MOVQ block+8(FP), DI
+	SHLQ $0x02, BX
 
 turn:
-	CMPQ         AX, $0x00
-	JLE          done
-	VMOVD        AX, X0
+	CMPQ CX, $0x00
+	JLE  done
+	CMPQ CX, $0x00000028
+	JL   pastturn
+	LEAQ 1536(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1600(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1664(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1728(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1792(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1856(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1920(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1984(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2048(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2112(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2176(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2240(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2304(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2368(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2432(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 2496(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+
+pastturn:
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
 	VMOVUPS      x00000000<>+0(SB), Z0
@@ -3560,87 +4081,71 @@ turn:
 	VMOVUPS      x00000000<>+0(SB), Z13
 	VMOVUPS      x00000000<>+0(SB), Z14
 	VMOVUPS      x00000000<>+0(SB), Z15
-	MOVQ         BX, DI
-	CMPQ         CX, $0x00000000
+	MOVQ         SI, AX
+	CMPQ         DX, $0x00000000
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z0
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000001
+	VMOVUPS.Z    (AX), K1, Z0
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000001
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z1
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000002
+	VMOVUPS.Z    (AX), K1, Z1
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000002
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z2
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000003
+	VMOVUPS.Z    (AX), K1, Z2
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000003
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z3
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000004
+	VMOVUPS.Z    (AX), K1, Z3
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000004
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z4
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000005
+	VMOVUPS.Z    (AX), K1, Z4
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000005
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z5
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000006
+	VMOVUPS.Z    (AX), K1, Z5
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000006
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z6
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000007
+	VMOVUPS.Z    (AX), K1, Z6
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000007
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z7
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000008
+	VMOVUPS.Z    (AX), K1, Z7
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000008
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z8
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000009
+	VMOVUPS.Z    (AX), K1, Z8
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000009
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z9
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000a
+	VMOVUPS.Z    (AX), K1, Z9
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000a
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z10
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000b
+	VMOVUPS.Z    (AX), K1, Z10
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000b
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z11
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000c
+	VMOVUPS.Z    (AX), K1, Z11
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000c
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z12
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000d
+	VMOVUPS.Z    (AX), K1, Z12
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000d
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z13
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000e
+	VMOVUPS.Z    (AX), K1, Z13
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000e
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z14
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x0000000f
+	VMOVUPS.Z    (AX), K1, Z14
+	ADDQ         BX, AX
+	CMPQ         DX, $0x0000000f
 	JLE          loaded
-	VMOVUPS.Z    (DI), K1, Z15
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
+	VMOVUPS.Z    (AX), K1, Z15
+	ADDQ         BX, AX
 
 loaded:
 	VUNPCKLPS  Z1, Z0, Z16
@@ -3707,75 +4212,59 @@ loaded:
 	VSHUFF32X4 $0xdd, Z12, Z8, Z4
 	VSHUFF32X4 $0x88, Z4, Z0, Z8
 	VSHUFF32X4 $0xdd, Z4, Z0, Z0
-	CMPQ       AX, $0x00000000
+	CMPQ       CX, $0x00000000
 	JLE        stored
-	PREFETCHT0 1536(SI)
-	VMOVUPS    Z18, (SI)
-	CMPQ       AX, $0x00000001
+	VMOVUPS    Z18, (DI)
+	CMPQ       CX, $0x00000001
 	JLE        stored
-	PREFETCHT0 1600(SI)
-	VMOVUPS    Z17, 64(SI)
-	CMPQ       AX, $0x00000002
+	VMOVUPS    Z17, 64(DI)
+	CMPQ       CX, $0x00000002
 	JLE        stored
-	PREFETCHT0 1664(SI)
-	VMOVUPS    Z15, 128(SI)
-	CMPQ       AX, $0x00000003
+	VMOVUPS    Z15, 128(DI)
+	CMPQ       CX, $0x00000003
 	JLE        stored
-	PREFETCHT0 1728(SI)
-	VMOVUPS    Z16, 192(SI)
-	CMPQ       AX, $0x00000004
+	VMOVUPS    Z16, 192(DI)
+	CMPQ       CX, $0x00000004
 	JLE        stored
-	PREFETCHT0 1792(SI)
-	VMOVUPS    Z10, 256(SI)
-	CMPQ       AX, $0x00000005
+	VMOVUPS    Z10, 256(DI)
+	CMPQ       CX, $0x00000005
 	JLE        stored
-	PREFETCHT0 1856(SI)
-	VMOVUPS    Z7, 320(SI)
-	CMPQ       AX, $0x00000006
+	VMOVUPS    Z7, 320(DI)
+	CMPQ       CX, $0x00000006
 	JLE        stored
-	PREFETCHT0 1920(SI)
-	VMOVUPS    Z11, 384(SI)
-	CMPQ       AX, $0x00000007
+	VMOVUPS    Z11, 384(DI)
+	CMPQ       CX, $0x00000007
 	JLE        stored
-	PREFETCHT0 1984(SI)
-	VMOVUPS    Z8, 448(SI)
-	CMPQ       AX, $0x00000008
+	VMOVUPS    Z8, 448(DI)
+	CMPQ       CX, $0x00000008
 	JLE        stored
-	PREFETCHT0 2048(SI)
-	VMOVUPS    Z14, 512(SI)
-	CMPQ       AX, $0x00000009
+	VMOVUPS    Z14, 512(DI)
+	CMPQ       CX, $0x00000009
 	JLE        stored
-	PREFETCHT0 2112(SI)
-	VMOVUPS    Z6, 576(SI)
-	CMPQ       AX, $0x0000000a
+	VMOVUPS    Z6, 576(DI)
+	CMPQ       CX, $0x0000000a
 	JLE        stored
-	PREFETCHT0 2176(SI)
-	VMOVUPS    Z3, 640(SI)
-	CMPQ       AX, $0x0000000b
+	VMOVUPS    Z3, 640(DI)
+	CMPQ       CX, $0x0000000b
 	JLE        stored
-	PREFETCHT0 2240(SI)
-	VMOVUPS    Z9, 704(SI)
-	CMPQ       AX, $0x0000000c
+	VMOVUPS    Z9, 704(DI)
+	CMPQ       CX, $0x0000000c
 	JLE        stored
-	PREFETCHT0 2304(SI)
-	VMOVUPS    Z2, 768(SI)
-	CMPQ       AX, $0x0000000d
+	VMOVUPS    Z2, 768(DI)
+	CMPQ       CX, $0x0000000d
 	JLE        stored
-	PREFETCHT0 2368(SI)
-	VMOVUPS    Z1, 832(SI)
-	CMPQ       AX, $0x0000000e
+	VMOVUPS    Z1, 832(DI)
+	CMPQ       CX, $0x0000000e
 	JLE        stored
-	PREFETCHT0 2432(SI)
-	VMOVUPS    Z5, 896(SI)
-	CMPQ       AX, $0x0000000f
+	VMOVUPS    Z5, 896(DI)
+	CMPQ       CX, $0x0000000f
 	JLE        stored
-	PREFETCHT0 2496(SI)
-	VMOVUPS    Z0, 960(SI)
+	VMOVUPS    Z0, 960(DI)
 
 stored:
-	ADDQ $0x00000400, SI
-	ADDQ $0x00000040, BX
-	SUBQ $0x00000010, AX
+	ADDQ $0x00000400, DI
+	ADDQ $0x00000040, SI
+	SUBQ $0x00000010, CX
 	JMP  turn
 
 done:
@@ -3793,8 +4282,28 @@ TEXT ·UnpackAVX512(SB), NOSPLIT, $0-40
 	SHLQ $0x02, DX
 
 turn:
-	CMPQ         AX, $0x00
-	JLE          done
+	CMPQ       AX, $0x00
+	JLE        done
+	CMPQ       AX, $0x00000028
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1792(SI)
+	PREFETCHT0 1856(SI)
+	PREFETCHT0 1920(SI)
+	PREFETCHT0 1984(SI)
+	PREFETCHT0 2048(SI)
+	PREFETCHT0 2112(SI)
+	PREFETCHT0 2176(SI)
+	PREFETCHT0 2240(SI)
+	PREFETCHT0 2304(SI)
+	PREFETCHT0 2368(SI)
+	PREFETCHT0 2432(SI)
+	PREFETCHT0 2496(SI)
+
+pastturn:
 	VMOVD        AX, X0
 	VPBROADCASTD X0, Z0
 	VPCMPGTD     numbers<>+0(SB), Z0, K1
@@ -3816,67 +4325,51 @@ turn:
 	VMOVUPS      x00000000<>+0(SB), Z15
 	CMPQ         AX, $0x00000000
 	JLE          loaded
-	PREFETCHT0   1536(SI)
 	VMOVUPS      (SI), Z0
 	CMPQ         AX, $0x00000001
 	JLE          loaded
-	PREFETCHT0   1600(SI)
 	VMOVUPS      64(SI), Z1
 	CMPQ         AX, $0x00000002
 	JLE          loaded
-	PREFETCHT0   1664(SI)
 	VMOVUPS      128(SI), Z2
 	CMPQ         AX, $0x00000003
 	JLE          loaded
-	PREFETCHT0   1728(SI)
 	VMOVUPS      192(SI), Z3
 	CMPQ         AX, $0x00000004
 	JLE          loaded
-	PREFETCHT0   1792(SI)
 	VMOVUPS      256(SI), Z4
 	CMPQ         AX, $0x00000005
 	JLE          loaded
-	PREFETCHT0   1856(SI)
 	VMOVUPS      320(SI), Z5
 	CMPQ         AX, $0x00000006
 	JLE          loaded
-	PREFETCHT0   1920(SI)
 	VMOVUPS      384(SI), Z6
 	CMPQ         AX, $0x00000007
 	JLE          loaded
-	PREFETCHT0   1984(SI)
 	VMOVUPS      448(SI), Z7
 	CMPQ         AX, $0x00000008
 	JLE          loaded
-	PREFETCHT0   2048(SI)
 	VMOVUPS      512(SI), Z8
 	CMPQ         AX, $0x00000009
 	JLE          loaded
-	PREFETCHT0   2112(SI)
 	VMOVUPS      576(SI), Z9
 	CMPQ         AX, $0x0000000a
 	JLE          loaded
-	PREFETCHT0   2176(SI)
 	VMOVUPS      640(SI), Z10
 	CMPQ         AX, $0x0000000b
 	JLE          loaded
-	PREFETCHT0   2240(SI)
 	VMOVUPS      704(SI), Z11
 	CMPQ         AX, $0x0000000c
 	JLE          loaded
-	PREFETCHT0   2304(SI)
 	VMOVUPS      768(SI), Z12
 	CMPQ         AX, $0x0000000d
 	JLE          loaded
-	PREFETCHT0   2368(SI)
 	VMOVUPS      832(SI), Z13
 	CMPQ         AX, $0x0000000e
 	JLE          loaded
-	PREFETCHT0   2432(SI)
 	VMOVUPS      896(SI), Z14
 	CMPQ         AX, $0x0000000f
 	JLE          loaded
-	PREFETCHT0   2496(SI)
 	VMOVUPS      960(SI), Z15
 
 loaded:
@@ -3947,82 +4440,66 @@ loaded:
 	MOVQ       BX, DI
 	CMPQ       CX, $0x00000000
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z18, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000001
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z17, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000002
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z15, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000003
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z16, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000004
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z10, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000005
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z7, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000006
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z11, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000007
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z8, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000008
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z14, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000009
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z6, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000a
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z3, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000b
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z9, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000c
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z2, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000d
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z1, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000e
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z5, K1, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x0000000f
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMOVUPS    Z0, K1, (DI)
 	ADDQ       DX, DI
 
@@ -4037,34 +4514,44 @@ done:
 	RET
 
 // func FillAVX2(n int, y *float32, v float32)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·FillAVX2(SB), NOSPLIT, $0-20
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
 	VBROADCASTSS v+16(FP), Y0
 
 turn:
-	CMPQ       AX, $0x00000020
-	JLT        rest
-	PREFETCHT0 1536(CX)
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	CMPQ CX, $0x00000020
+	JLT  rest
+	CMPQ CX, $0x000001a0
+	JL   pastturn
+	LEAQ 1536(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1600(DX), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+
+pastturn:
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   Y0, Y1, (CX)
-	ADDQ         $0x00000020, CX
-	SUBQ         $0x00000008, AX
+	VMASKMOVPS   Y0, Y1, (DX)
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4074,48 +4561,58 @@ done:
 // func ScaleAVX2(n int, y *float32, x *float32, factor float32, offset float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·ScaleAVX2(SB), NOSPLIT, $0-32
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS factor+24(FP), Y0
 	VBROADCASTSS offset+28(FP), Y1
 
 turn:
-	CMPQ        AX, $0x00000020
-	JLT         rest
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (DX), Y2
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS     (BX), Y2
 	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     Y2, (CX)
-	VMOVUPS     32(DX), Y2
+	VMOVUPS     Y2, (DX)
+	VMOVUPS     32(BX), Y2
 	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     Y2, 32(CX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(DX), Y2
+	VMOVUPS     Y2, 32(DX)
+	VMOVUPS     64(BX), Y2
 	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     Y2, 64(CX)
-	VMOVUPS     96(DX), Y2
+	VMOVUPS     Y2, 64(DX)
+	VMOVUPS     96(BX), Y2
 	VFMADD213PS Y1, Y0, Y2
-	VMOVUPS     Y2, 96(CX)
-	ADDQ        $0x00000080, CX
+	VMOVUPS     Y2, 96(DX)
 	ADDQ        $0x00000080, DX
-	SUBQ        $0x00000020, AX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, CX
 	JMP         turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Y2
 	VPCMPGTD     numbers<>+0(SB), Y2, Y2
-	VMASKMOVPS   (DX), Y2, Y3
+	VMASKMOVPS   (BX), Y2, Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMASKMOVPS   Y3, Y2, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y3, Y2, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4125,52 +4622,62 @@ done:
 // func AxpyAVX2(n int, y *float32, x *float32, factor float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·AxpyAVX2(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS factor+24(FP), Y0
 
 turn:
-	CMPQ        AX, $0x00000020
-	JLT         rest
-	PREFETCHT0  1536(CX)
-	PREFETCHT0  1536(DX)
-	VMOVUPS     (CX), Y1
-	VMOVUPS     (DX), Y2
+	CMPQ       CX, $0x00000020
+	JLT        rest
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
 	VFMADD231PS Y0, Y2, Y1
-	VMOVUPS     Y1, (CX)
-	VMOVUPS     32(CX), Y1
-	VMOVUPS     32(DX), Y2
+	VMOVUPS     Y1, (DX)
+	VMOVUPS     32(DX), Y1
+	VMOVUPS     32(BX), Y2
 	VFMADD231PS Y0, Y2, Y1
-	VMOVUPS     Y1, 32(CX)
-	PREFETCHT0  1600(CX)
-	PREFETCHT0  1600(DX)
-	VMOVUPS     64(CX), Y1
-	VMOVUPS     64(DX), Y2
+	VMOVUPS     Y1, 32(DX)
+	VMOVUPS     64(DX), Y1
+	VMOVUPS     64(BX), Y2
 	VFMADD231PS Y0, Y2, Y1
-	VMOVUPS     Y1, 64(CX)
-	VMOVUPS     96(CX), Y1
-	VMOVUPS     96(DX), Y2
+	VMOVUPS     Y1, 64(DX)
+	VMOVUPS     96(DX), Y1
+	VMOVUPS     96(BX), Y2
 	VFMADD231PS Y0, Y2, Y1
-	VMOVUPS     Y1, 96(CX)
-	ADDQ        $0x00000080, CX
+	VMOVUPS     Y1, 96(DX)
 	ADDQ        $0x00000080, DX
-	SUBQ        $0x00000020, AX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, CX
 	JMP         turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y2
-	VMASKMOVPS   (DX), Y1, Y3
+	VMASKMOVPS   (DX), Y1, Y2
+	VMASKMOVPS   (BX), Y1, Y3
 	VFMADD231PS  Y0, Y3, Y2
-	VMASKMOVPS   Y2, Y1, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y2, Y1, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4180,56 +4687,66 @@ done:
 // func AddAVX2(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·AddAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VADDPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VADDPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VADDPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VADDPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4239,56 +4756,66 @@ done:
 // func SubAVX2(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·SubAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VSUBPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VSUBPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VSUBPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VSUBPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VSUBPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4298,56 +4825,66 @@ done:
 // func MulAVX2(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·MulAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4357,56 +4894,66 @@ done:
 // func DivAVX2(n int, y *float32, a *float32, b *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·DivAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ a+16(FP), DX
-	MOVQ b+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ a+16(FP), BX
+	MOVQ b+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VDIVPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VDIVPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VDIVPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VDIVPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VDIVPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4416,56 +4963,66 @@ done:
 // func StepAVX2(n int, y *float32, x *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·StepAVX2(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Y0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y1
-	VPAND      Y0, Y1, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y1
-	VPAND      Y0, Y1, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Y0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y1
-	VPAND      Y0, Y1, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VCMPPS     $0x1e, x00000000<>+0(SB), Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y1
-	VPAND      Y0, Y1, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VCMPPS  $0x1e, x00000000<>+0(SB), Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VCMPPS  $0x1e, x00000000<>+0(SB), Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VCMPPS  $0x1e, x00000000<>+0(SB), Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VCMPPS  $0x1e, x00000000<>+0(SB), Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y1
 	VCMPPS       $0x1e, x00000000<>+0(SB), Y1, Y1
 	VMOVUPS      x3f800000<>+0(SB), Y2
 	VPAND        Y1, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4475,56 +5032,66 @@ done:
 // func ReLUAVX2(n int, y *float32, x *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·ReLUAVX2(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Y0
-	VCMPPS     $0x12, x00000000<>+0(SB), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VCMPPS     $0x12, x00000000<>+0(SB), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Y0
-	VCMPPS     $0x12, x00000000<>+0(SB), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VCMPPS     $0x12, x00000000<>+0(SB), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Y0
+	VCMPPS    $0x12, x00000000<>+0(SB), Y0, Y1
+	VXORPS    Y2, Y2, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, (DX)
+	VMOVUPS   32(BX), Y0
+	VCMPPS    $0x12, x00000000<>+0(SB), Y0, Y1
+	VXORPS    Y2, Y2, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 32(DX)
+	VMOVUPS   64(BX), Y0
+	VCMPPS    $0x12, x00000000<>+0(SB), Y0, Y1
+	VXORPS    Y2, Y2, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 64(DX)
+	VMOVUPS   96(BX), Y0
+	VCMPPS    $0x12, x00000000<>+0(SB), Y0, Y1
+	VXORPS    Y2, Y2, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 96(DX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	SUBQ      $0x00000020, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y1
 	VCMPPS       $0x12, x00000000<>+0(SB), Y1, Y2
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4534,57 +5101,67 @@ done:
 // func LeakyReLUAVX2(n int, y *float32, x *float32, alpha float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·LeakyReLUAVX2(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS alpha+24(FP), Y0
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
-	VMOVUPS    (DX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, (CX)
-	VMOVUPS    32(DX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
-	VMOVUPS    64(DX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 64(CX)
-	VMOVUPS    96(DX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (DX)
+	VMOVUPS   32(BX), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(DX)
+	VMOVUPS   64(BX), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 64(DX)
+	VMOVUPS   96(BX), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 96(DX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	SUBQ      $0x00000020, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   (DX), Y1, Y2
+	VMASKMOVPS   (BX), Y1, Y2
 	VCMPPS       $0x12, x00000000<>+0(SB), Y2, Y3
 	VMULPS       Y0, Y2, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y2, Y1, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4594,17 +5171,24 @@ done:
 // func ELUAVX2(n int, y *float32, x *float32, alpha float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·ELUAVX2(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS alpha+24(FP), Y0
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Y1
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Y1
 	VMOVUPS      x00000000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
 	VMOVUPS      xc2ae0000<>+0(SB), Y3
@@ -4630,8 +5214,8 @@ turn:
 	VCMPPS       $0x12, x00000000<>+0(SB), Y1, Y2
 	VMULPS       Y0, Y4, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
-	VMOVUPS      Y1, (CX)
-	VMOVUPS      32(DX), Y1
+	VMOVUPS      Y1, (DX)
+	VMOVUPS      32(BX), Y1
 	VMOVUPS      x00000000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
 	VMOVUPS      xc2ae0000<>+0(SB), Y3
@@ -4657,19 +5241,19 @@ turn:
 	VCMPPS       $0x12, x00000000<>+0(SB), Y1, Y2
 	VMULPS       Y0, Y4, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y1, 32(DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   (DX), Y1, Y2
+	VMASKMOVPS   (BX), Y1, Y2
 	VMOVUPS      x00000000<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
 	VMOVUPS      xc2ae0000<>+0(SB), Y4
@@ -4695,10 +5279,10 @@ rest:
 	VCMPPS       $0x12, x00000000<>+0(SB), Y2, Y3
 	VMULPS       Y0, Y5, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y2, Y1, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4726,16 +5310,23 @@ GLOBL x0000007f<>(SB), RODATA|NOPTR, $64
 // func SigmoidAVX2(n int, y *float32, x *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·SigmoidAVX2(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Y0
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Y0
 	VPOR         x80000000<>+0(SB), Y0, Y1
 	VMOVUPS      xc2dc0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -4769,8 +5360,8 @@ turn:
 	VBLENDVPS    Y0, Y1, Y2, Y0
 	VADDPS       x3f800000<>+0(SB), Y1, Y1
 	VDIVPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(BX), Y0
 	VPOR         x80000000<>+0(SB), Y0, Y1
 	VMOVUPS      xc2dc0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -4804,19 +5395,19 @@ turn:
 	VBLENDVPS    Y0, Y1, Y2, Y0
 	VADDPS       x3f800000<>+0(SB), Y1, Y1
 	VDIVPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y1
 	VPOR         x80000000<>+0(SB), Y1, Y2
 	VMOVUPS      xc2dc0000<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y3
@@ -4850,10 +5441,10 @@ rest:
 	VBLENDVPS    Y1, Y2, Y3, Y1
 	VADDPS       x3f800000<>+0(SB), Y2, Y2
 	VDIVPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4863,16 +5454,23 @@ done:
 // func TanhAVX2(n int, y *float32, x *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·TanhAVX2(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ y+8(FP), CX
-	MOVQ x+16(FP), DX
+	MOVQ n+0(FP), CX
+	MOVQ y+8(FP), DX
+	MOVQ x+16(FP), BX
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Y0
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Y0
 	VPAND        x7fffffff<>+0(SB), Y0, Y1
 	VMOVUPS      x41200000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
@@ -4899,8 +5497,8 @@ turn:
 	VDIVPS       Y1, Y3, Y1
 	VPAND        x80000000<>+0(SB), Y0, Y0
 	VPOR         Y0, Y1, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(BX), Y0
 	VPAND        x7fffffff<>+0(SB), Y0, Y1
 	VMOVUPS      x41200000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
@@ -4927,19 +5525,19 @@ turn:
 	VDIVPS       Y1, Y3, Y1
 	VPAND        x80000000<>+0(SB), Y0, Y0
 	VPOR         Y0, Y1, Y0
-	VMOVUPS      Y0, 32(CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y1
 	VPAND        x7fffffff<>+0(SB), Y1, Y2
 	VMOVUPS      x41200000<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
@@ -4966,10 +5564,10 @@ rest:
 	VDIVPS       Y2, Y4, Y2
 	VPAND        x80000000<>+0(SB), Y1, Y1
 	VPOR         Y1, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -4979,18 +5577,25 @@ done:
 // func ExpAVX2(n int, y *float32, x *float32, shift float32, factor float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·ExpAVX2(SB), NOSPLIT, $0-32
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS shift+24(FP), Y0
 	VBROADCASTSS factor+28(FP), Y1
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Y2
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMOVUPS      xc2dc0000<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y3
@@ -5020,8 +5625,8 @@ turn:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      32(DX), Y2
+	VMOVUPS      Y2, (DX)
+	VMOVUPS      32(BX), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMOVUPS      xc2dc0000<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y3
@@ -5051,19 +5656,19 @@ turn:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y2, 32(DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Y2
 	VPCMPGTD     numbers<>+0(SB), Y2, Y2
-	VMASKMOVPS   (DX), Y2, Y3
+	VMASKMOVPS   (BX), Y2, Y3
 	VSUBPS       Y0, Y3, Y3
 	VMOVUPS      xc2dc0000<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y4
@@ -5093,10 +5698,10 @@ rest:
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
 	VMULPS       Y1, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y3, Y2, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5106,66 +5711,76 @@ done:
 // func ReLUBackwardAVX2(n int, dx *float32, dy *float32, x *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·ReLUBackwardAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ x+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ x+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y1
-	VMULPS     x00000000<>+0(SB), Y0, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y1
-	VMULPS     x00000000<>+0(SB), Y0, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y1
-	VMULPS     x00000000<>+0(SB), Y0, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VCMPPS     $0x12, x00000000<>+0(SB), Y1, Y1
-	VMULPS     x00000000<>+0(SB), Y0, Y2
-	VBLENDVPS  Y1, Y2, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Y0
+	VMOVUPS   (SI), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y1
+	VMULPS    x00000000<>+0(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, (DX)
+	VMOVUPS   32(BX), Y0
+	VMOVUPS   32(SI), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y1
+	VMULPS    x00000000<>+0(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 32(DX)
+	VMOVUPS   64(BX), Y0
+	VMOVUPS   64(SI), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y1
+	VMULPS    x00000000<>+0(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 64(DX)
+	VMOVUPS   96(BX), Y0
+	VMOVUPS   96(SI), Y1
+	VCMPPS    $0x12, x00000000<>+0(SB), Y1, Y1
+	VMULPS    x00000000<>+0(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, 96(DX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	SUBQ      $0x00000020, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VCMPPS       $0x12, x00000000<>+0(SB), Y2, Y2
 	VMULPS       x00000000<>+0(SB), Y1, Y3
 	VBLENDVPS    Y2, Y3, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5175,67 +5790,77 @@ done:
 // func LeakyReLUBackwardAVX2(n int, dx *float32, dy *float32, x *float32, alpha float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·LeakyReLUBackwardAVX2(SB), NOSPLIT, $0-36
-	MOVQ         n+0(FP), AX
-	MOVQ         dx+8(FP), CX
-	MOVQ         dy+16(FP), DX
-	MOVQ         x+24(FP), BX
+	MOVQ         n+0(FP), CX
+	MOVQ         dx+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
 	VBROADCASTSS alpha+32(FP), Y0
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y1
-	VMOVUPS    (BX), Y2
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, (CX)
-	VMOVUPS    32(DX), Y1
-	VMOVUPS    32(BX), Y2
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y1
-	VMOVUPS    64(BX), Y2
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 64(CX)
-	VMOVUPS    96(DX), Y1
-	VMOVUPS    96(BX), Y2
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VMULPS     Y0, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Y1
+	VMOVUPS   (SI), Y2
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (DX)
+	VMOVUPS   32(BX), Y1
+	VMOVUPS   32(SI), Y2
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(DX)
+	VMOVUPS   64(BX), Y1
+	VMOVUPS   64(SI), Y2
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 64(DX)
+	VMOVUPS   96(BX), Y1
+	VMOVUPS   96(SI), Y2
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 96(DX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	SUBQ      $0x00000020, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   (DX), Y1, Y2
-	VMASKMOVPS   (BX), Y1, Y3
+	VMASKMOVPS   (BX), Y1, Y2
+	VMASKMOVPS   (SI), Y1, Y3
 	VCMPPS       $0x12, x00000000<>+0(SB), Y3, Y3
 	VMULPS       Y0, Y2, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y2, Y1, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5245,82 +5870,92 @@ done:
 // func ELUBackwardAVX2(n int, dx *float32, dy *float32, x *float32, y *float32, alpha float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·ELUBackwardAVX2(SB), NOSPLIT, $0-44
-	MOVQ         n+0(FP), AX
-	MOVQ         dx+8(FP), CX
-	MOVQ         dy+16(FP), DX
-	MOVQ         x+24(FP), BX
-	MOVQ         y+32(FP), SI
+	MOVQ         n+0(FP), CX
+	MOVQ         dx+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DI
 	VBROADCASTSS alpha+40(FP), Y0
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
 	PREFETCHT0 1536(SI)
-	VMOVUPS    (DX), Y1
-	VMOVUPS    (BX), Y2
-	VMOVUPS    (SI), Y3
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VADDPS     Y0, Y3, Y3
-	VMULPS     Y3, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, (CX)
-	VMOVUPS    32(DX), Y1
-	VMOVUPS    32(BX), Y2
-	VMOVUPS    32(SI), Y3
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VADDPS     Y0, Y3, Y3
-	VMULPS     Y3, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
 	PREFETCHT0 1600(SI)
-	VMOVUPS    64(DX), Y1
-	VMOVUPS    64(BX), Y2
-	VMOVUPS    64(SI), Y3
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VADDPS     Y0, Y3, Y3
-	VMULPS     Y3, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 64(CX)
-	VMOVUPS    96(DX), Y1
-	VMOVUPS    96(BX), Y2
-	VMOVUPS    96(SI), Y3
-	VCMPPS     $0x12, x00000000<>+0(SB), Y2, Y2
-	VADDPS     Y0, Y3, Y3
-	VMULPS     Y3, Y1, Y3
-	VBLENDVPS  Y2, Y3, Y1, Y1
-	VMOVUPS    Y1, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	ADDQ       $0x00000080, SI
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(DI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS   (BX), Y1
+	VMOVUPS   (SI), Y2
+	VMOVUPS   (DI), Y3
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VADDPS    Y0, Y3, Y3
+	VMULPS    Y3, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (DX)
+	VMOVUPS   32(BX), Y1
+	VMOVUPS   32(SI), Y2
+	VMOVUPS   32(DI), Y3
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VADDPS    Y0, Y3, Y3
+	VMULPS    Y3, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(DX)
+	VMOVUPS   64(BX), Y1
+	VMOVUPS   64(SI), Y2
+	VMOVUPS   64(DI), Y3
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VADDPS    Y0, Y3, Y3
+	VMULPS    Y3, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 64(DX)
+	VMOVUPS   96(BX), Y1
+	VMOVUPS   96(SI), Y2
+	VMOVUPS   96(DI), Y3
+	VCMPPS    $0x12, x00000000<>+0(SB), Y2, Y2
+	VADDPS    Y0, Y3, Y3
+	VMULPS    Y3, Y1, Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 96(DX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, DI
+	SUBQ      $0x00000020, CX
+	JMP       turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X1
+	VMOVD        CX, X1
 	VPBROADCASTD X1, Y1
 	VPCMPGTD     numbers<>+0(SB), Y1, Y1
-	VMASKMOVPS   (DX), Y1, Y2
-	VMASKMOVPS   (BX), Y1, Y3
-	VMASKMOVPS   (SI), Y1, Y4
+	VMASKMOVPS   (BX), Y1, Y2
+	VMASKMOVPS   (SI), Y1, Y3
+	VMASKMOVPS   (DI), Y1, Y4
 	VCMPPS       $0x12, x00000000<>+0(SB), Y3, Y3
 	VADDPS       Y0, Y4, Y4
 	VMULPS       Y4, Y2, Y4
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y2, Y1, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000020, SI
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5330,71 +5965,81 @@ done:
 // func SigmoidBackwardAVX2(n int, dx *float32, dy *float32, y *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·SigmoidBackwardAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ y+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ y+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VMULPS       Y2, Y1, Y1
 	VMOVUPS      x3f800000<>+0(SB), Y3
 	VSUBPS       Y2, Y3, Y2
 	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5404,76 +6049,86 @@ done:
 // func TanhBackwardAVX2(n int, dx *float32, dy *float32, y *float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·TanhBackwardAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ y+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ dx+8(FP), DX
+	MOVQ dy+16(FP), BX
+	MOVQ y+24(FP), SI
 
 turn:
-	CMPQ       AX, $0x00000020
+	CMPQ       CX, $0x00000020
 	JLT        rest
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1536(DX)
+	CMPQ       CX, $0x000001a0
+	JL         pastturn
 	PREFETCHT0 1536(BX)
-	VMOVUPS    (DX), Y0
-	VMOVUPS    (BX), Y1
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y2
-	VMULPS     Y2, Y0, Y0
-	VADDPS     x3f800000<>+0(SB), Y1, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    32(DX), Y0
-	VMOVUPS    32(BX), Y1
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y2
-	VMULPS     Y2, Y0, Y0
-	VADDPS     x3f800000<>+0(SB), Y1, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 32(CX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1600(DX)
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
 	PREFETCHT0 1600(BX)
-	VMOVUPS    64(DX), Y0
-	VMOVUPS    64(BX), Y1
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y2
-	VMULPS     Y2, Y0, Y0
-	VADDPS     x3f800000<>+0(SB), Y1, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 64(CX)
-	VMOVUPS    96(DX), Y0
-	VMOVUPS    96(BX), Y1
-	VMOVUPS    x3f800000<>+0(SB), Y2
-	VSUBPS     Y1, Y2, Y2
-	VMULPS     Y2, Y0, Y0
-	VADDPS     x3f800000<>+0(SB), Y1, Y1
-	VMULPS     Y1, Y0, Y0
-	VMOVUPS    Y0, 96(CX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x00000020, AX
-	JMP        turn
+	PREFETCHT0 1600(SI)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y2, Y0, Y0
+	VADDPS  x3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VMOVUPS 32(BX), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y2, Y0, Y0
+	VADDPS  x3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 64(SI), Y1
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y2, Y0, Y0
+	VADDPS  x3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)
+	VMOVUPS 96(BX), Y0
+	VMOVUPS 96(SI), Y1
+	VMOVUPS x3f800000<>+0(SB), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y2, Y0, Y0
+	VADDPS  x3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, CX
+	JMP     turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
 	VMOVUPS      x3f800000<>+0(SB), Y3
 	VSUBPS       Y2, Y3, Y3
 	VMULPS       Y3, Y1, Y1
 	VADDPS       x3f800000<>+0(SB), Y2, Y2
 	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5483,51 +6138,58 @@ done:
 // func SGDAVX2(n int, w *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·SGDAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ grad+16(FP), DX
-	MOVQ constants+24(FP), BX
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ grad+16(FP), BX
+	MOVQ constants+24(FP), SI
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VBROADCASTSS 8(BX), Y2
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VBROADCASTSS 8(SI), Y2
 	VFMADD231PS  Y2, Y0, Y1
-	VBROADCASTSS (BX), Y2
+	VBROADCASTSS (SI), Y2
 	VFNMADD231PS Y2, Y1, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      32(CX), Y0
-	VMOVUPS      32(DX), Y1
-	VBROADCASTSS 8(BX), Y2
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y1
+	VBROADCASTSS 8(SI), Y2
 	VFMADD231PS  Y2, Y0, Y1
-	VBROADCASTSS (BX), Y2
+	VBROADCASTSS (SI), Y2
 	VFNMADD231PS Y2, Y1, Y0
-	VMOVUPS      Y0, 32(CX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VBROADCASTSS 8(BX), Y3
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VBROADCASTSS 8(SI), Y3
 	VFMADD231PS  Y3, Y1, Y2
-	VBROADCASTSS (BX), Y3
+	VBROADCASTSS (SI), Y3
 	VFNMADD231PS Y3, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5537,67 +6199,77 @@ done:
 // func MomentumAVX2(n int, w *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·MomentumAVX2(SB), NOSPLIT, $0-40
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ v+16(FP), DX
-	MOVQ grad+24(FP), BX
-	MOVQ constants+32(FP), SI
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ v+16(FP), BX
+	MOVQ grad+24(FP), SI
+	MOVQ constants+32(FP), DI
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD213PS  Y2, Y3, Y1
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (DI), Y2
 	VFNMADD231PS Y2, Y1, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      32(CX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      32(BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD213PS  Y2, Y3, Y1
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (DI), Y2
 	VFNMADD231PS Y2, Y1, Y0
-	VMOVUPS      Y0, 32(CX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
+	VMOVUPS      Y1, 32(BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VBROADCASTSS 8(SI), Y4
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VBROADCASTSS 8(DI), Y4
 	VFMADD231PS  Y4, Y1, Y3
-	VBROADCASTSS 4(SI), Y4
+	VBROADCASTSS 4(DI), Y4
 	VFMADD213PS  Y3, Y4, Y2
-	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (DI), Y3
 	VFNMADD231PS Y3, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5607,73 +6279,83 @@ done:
 // func NesterovAVX2(n int, w *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·NesterovAVX2(SB), NOSPLIT, $0-40
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ v+16(FP), DX
-	MOVQ grad+24(FP), BX
-	MOVQ constants+32(FP), SI
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ v+16(FP), BX
+	MOVQ grad+24(FP), SI
+	MOVQ constants+32(FP), DI
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD213PS  Y2, Y3, Y1
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD231PS  Y3, Y1, Y2
-	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (DI), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      32(CX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      32(BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD213PS  Y2, Y3, Y1
-	VBROADCASTSS 4(SI), Y3
+	VBROADCASTSS 4(DI), Y3
 	VFMADD231PS  Y3, Y1, Y2
-	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (DI), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, 32(CX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
+	VMOVUPS      Y1, 32(BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VBROADCASTSS 8(SI), Y4
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VBROADCASTSS 8(DI), Y4
 	VFMADD231PS  Y4, Y1, Y3
-	VBROADCASTSS 4(SI), Y4
+	VBROADCASTSS 4(DI), Y4
 	VFMADD213PS  Y3, Y4, Y2
-	VBROADCASTSS 4(SI), Y4
+	VBROADCASTSS 4(DI), Y4
 	VFMADD231PS  Y4, Y2, Y3
-	VBROADCASTSS (SI), Y4
+	VBROADCASTSS (DI), Y4
 	VFNMADD231PS Y4, Y3, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5683,88 +6365,98 @@ done:
 // func RMSPropAVX2(n int, w *float32, r *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·RMSPropAVX2(SB), NOSPLIT, $0-40
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ r+16(FP), DX
-	MOVQ grad+24(FP), BX
-	MOVQ constants+32(FP), SI
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ r+16(FP), BX
+	MOVQ grad+24(FP), SI
+	MOVQ constants+32(FP), DI
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 12(SI), Y3
+	VBROADCASTSS 12(DI), Y3
 	VMULPS       Y3, Y1, Y1
-	VBROADCASTSS 16(SI), Y3
+	VBROADCASTSS 16(DI), Y3
 	VMULPS       Y3, Y2, Y3
 	VFMADD231PS  Y2, Y3, Y1
 	VSQRTPS      Y1, Y3
-	VBROADCASTSS 20(SI), Y4
+	VBROADCASTSS 20(DI), Y4
 	VADDPS       Y4, Y3, Y3
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (DI), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      32(CX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      32(BX), Y2
-	VBROADCASTSS 8(SI), Y3
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(SI), Y2
+	VBROADCASTSS 8(DI), Y3
 	VFMADD231PS  Y3, Y0, Y2
-	VBROADCASTSS 12(SI), Y3
+	VBROADCASTSS 12(DI), Y3
 	VMULPS       Y3, Y1, Y1
-	VBROADCASTSS 16(SI), Y3
+	VBROADCASTSS 16(DI), Y3
 	VMULPS       Y3, Y2, Y3
 	VFMADD231PS  Y2, Y3, Y1
 	VSQRTPS      Y1, Y3
-	VBROADCASTSS 20(SI), Y4
+	VBROADCASTSS 20(DI), Y4
 	VADDPS       Y4, Y3, Y3
 	VDIVPS       Y3, Y2, Y2
-	VBROADCASTSS (SI), Y3
+	VBROADCASTSS (DI), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, 32(CX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
+	VMOVUPS      Y1, 32(BX)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VBROADCASTSS 8(SI), Y4
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VBROADCASTSS 8(DI), Y4
 	VFMADD231PS  Y4, Y1, Y3
-	VBROADCASTSS 12(SI), Y4
+	VBROADCASTSS 12(DI), Y4
 	VMULPS       Y4, Y2, Y2
-	VBROADCASTSS 16(SI), Y4
+	VBROADCASTSS 16(DI), Y4
 	VMULPS       Y4, Y3, Y4
 	VFMADD231PS  Y3, Y4, Y2
 	VSQRTPS      Y2, Y4
-	VBROADCASTSS 20(SI), Y5
+	VBROADCASTSS 20(DI), Y5
 	VADDPS       Y5, Y4, Y4
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS (SI), Y4
+	VBROADCASTSS (DI), Y4
 	VFNMADD231PS Y4, Y3, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5774,104 +6466,117 @@ done:
 // func RMSPropMomentumAVX2(n int, w *float32, r *float32, v *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·RMSPropMomentumAVX2(SB), NOSPLIT, $0-48
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ r+16(FP), DX
-	MOVQ v+24(FP), BX
-	MOVQ grad+32(FP), SI
-	MOVQ constants+40(FP), DI
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ r+16(FP), BX
+	MOVQ v+24(FP), SI
+	MOVQ grad+32(FP), DI
+	MOVQ constants+40(FP), R8
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	PREFETCHT0   1536(SI)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VMOVUPS      (SI), Y3
-	VBROADCASTSS 8(DI), Y4
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(SI), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS 8(R8), Y4
 	VFMADD231PS  Y4, Y0, Y3
-	VBROADCASTSS 12(DI), Y4
+	VBROADCASTSS 12(R8), Y4
 	VMULPS       Y4, Y1, Y1
-	VBROADCASTSS 16(DI), Y4
+	VBROADCASTSS 16(R8), Y4
 	VMULPS       Y4, Y3, Y4
 	VFMADD231PS  Y3, Y4, Y1
 	VSQRTPS      Y1, Y4
-	VBROADCASTSS 20(DI), Y5
+	VBROADCASTSS 20(R8), Y5
 	VADDPS       Y5, Y4, Y4
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS 4(DI), Y4
+	VBROADCASTSS 4(R8), Y4
 	VFMADD213PS  Y3, Y4, Y2
-	VBROADCASTSS (DI), Y3
+	VBROADCASTSS (R8), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y2, (BX)
-	VMOVUPS      32(CX), Y0
-	VMOVUPS      32(DX), Y1
-	VMOVUPS      32(BX), Y2
-	VMOVUPS      32(SI), Y3
-	VBROADCASTSS 8(DI), Y4
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y2, (SI)
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(SI), Y2
+	VMOVUPS      32(DI), Y3
+	VBROADCASTSS 8(R8), Y4
 	VFMADD231PS  Y4, Y0, Y3
-	VBROADCASTSS 12(DI), Y4
+	VBROADCASTSS 12(R8), Y4
 	VMULPS       Y4, Y1, Y1
-	VBROADCASTSS 16(DI), Y4
+	VBROADCASTSS 16(R8), Y4
 	VMULPS       Y4, Y3, Y4
 	VFMADD231PS  Y3, Y4, Y1
 	VSQRTPS      Y1, Y4
-	VBROADCASTSS 20(DI), Y5
+	VBROADCASTSS 20(R8), Y5
 	VADDPS       Y5, Y4, Y4
 	VDIVPS       Y4, Y3, Y3
-	VBROADCASTSS 4(DI), Y4
+	VBROADCASTSS 4(R8), Y4
 	VFMADD213PS  Y3, Y4, Y2
-	VBROADCASTSS (DI), Y3
+	VBROADCASTSS (R8), Y3
 	VFNMADD231PS Y3, Y2, Y0
-	VMOVUPS      Y0, 32(CX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 32(BX)
-	ADDQ         $0x00000040, CX
+	VMOVUPS      Y0, 32(DX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 32(SI)
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS 8(DI), Y5
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS 8(R8), Y5
 	VFMADD231PS  Y5, Y1, Y4
-	VBROADCASTSS 12(DI), Y5
+	VBROADCASTSS 12(R8), Y5
 	VMULPS       Y5, Y2, Y2
-	VBROADCASTSS 16(DI), Y5
+	VBROADCASTSS 16(R8), Y5
 	VMULPS       Y5, Y4, Y5
 	VFMADD231PS  Y4, Y5, Y2
 	VSQRTPS      Y2, Y5
-	VBROADCASTSS 20(DI), Y6
+	VBROADCASTSS 20(R8), Y6
 	VADDPS       Y6, Y5, Y5
 	VDIVPS       Y5, Y4, Y4
-	VBROADCASTSS 4(DI), Y5
+	VBROADCASTSS 4(R8), Y5
 	VFMADD213PS  Y4, Y5, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS (R8), Y4
 	VFNMADD231PS Y4, Y3, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMASKMOVPS   Y3, Y0, (BX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
+	VMASKMOVPS   Y3, Y0, (SI)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000020, SI
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5881,92 +6586,105 @@ done:
 // func AdamAVX2(n int, w *float32, m *float32, r *float32, grad *float32, constants *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·AdamAVX2(SB), NOSPLIT, $0-48
-	MOVQ n+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ m+16(FP), DX
-	MOVQ r+24(FP), BX
-	MOVQ grad+32(FP), SI
-	MOVQ constants+40(FP), DI
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ m+16(FP), BX
+	MOVQ r+24(FP), SI
+	MOVQ grad+32(FP), DI
+	MOVQ constants+40(FP), R8
 
 turn:
-	CMPQ         AX, $0x00000008
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(BX)
-	PREFETCHT0   1536(SI)
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y2
-	VMOVUPS      (SI), Y3
-	VBROADCASTSS 8(DI), Y4
+	CMPQ       CX, $0x00000008
+	JLT        rest
+	CMPQ       CX, $0x00000188
+	JL         pastturn
+	PREFETCHT0 1536(DI)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(BX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	LEAQ       1536(SI), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS 8(R8), Y4
 	VMULPS       Y4, Y0, Y0
-	VBROADCASTSS 12(DI), Y4
+	VBROADCASTSS 12(R8), Y4
 	VFMADD231PS  Y4, Y0, Y3
-	VBROADCASTSS 16(DI), Y4
+	VBROADCASTSS 16(R8), Y4
 	VMULPS       Y4, Y1, Y1
-	VBROADCASTSS 20(DI), Y4
+	VBROADCASTSS 20(R8), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS 24(DI), Y4
+	VBROADCASTSS 24(R8), Y4
 	VMULPS       Y4, Y2, Y2
-	VBROADCASTSS 28(DI), Y4
+	VBROADCASTSS 28(R8), Y4
 	VMULPS       Y4, Y3, Y4
 	VFMADD231PS  Y3, Y4, Y2
 	VSQRTPS      Y2, Y3
-	VBROADCASTSS 4(DI), Y4
-	VBROADCASTSS 32(DI), Y5
+	VBROADCASTSS 4(R8), Y4
+	VBROADCASTSS 32(R8), Y5
 	VFMADD213PS  Y5, Y4, Y3
 	VDIVPS       Y3, Y1, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS (R8), Y4
 	VFNMADD231PS Y4, Y3, Y0
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y2, (BX)
-	ADDQ         $0x00000020, CX
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y2, (SI)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000020, SI
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X0
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS 8(DI), Y5
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (SI), Y0, Y3
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS 8(R8), Y5
 	VMULPS       Y5, Y1, Y1
-	VBROADCASTSS 12(DI), Y5
+	VBROADCASTSS 12(R8), Y5
 	VFMADD231PS  Y5, Y1, Y4
-	VBROADCASTSS 16(DI), Y5
+	VBROADCASTSS 16(R8), Y5
 	VMULPS       Y5, Y2, Y2
-	VBROADCASTSS 20(DI), Y5
+	VBROADCASTSS 20(R8), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS 24(DI), Y5
+	VBROADCASTSS 24(R8), Y5
 	VMULPS       Y5, Y3, Y3
-	VBROADCASTSS 28(DI), Y5
+	VBROADCASTSS 28(R8), Y5
 	VMULPS       Y5, Y4, Y5
 	VFMADD231PS  Y4, Y5, Y3
 	VSQRTPS      Y3, Y4
-	VBROADCASTSS 4(DI), Y5
-	VBROADCASTSS 32(DI), Y6
+	VBROADCASTSS 4(R8), Y5
+	VBROADCASTSS 32(R8), Y6
 	VFMADD213PS  Y6, Y5, Y4
 	VDIVPS       Y4, Y2, Y4
-	VBROADCASTSS (DI), Y5
+	VBROADCASTSS (R8), Y5
 	VFNMADD231PS Y5, Y4, Y1
-	VMASKMOVPS   Y1, Y0, (CX)
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMASKMOVPS   Y3, Y0, (BX)
-	ADDQ         $0x00000020, CX
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
+	VMASKMOVPS   Y3, Y0, (SI)
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000020, SI
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -5984,9 +6702,13 @@ TEXT ·SumAVX2(SB), NOSPLIT, $0-24
 	VXORPS Y3, Y3, Y3
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
+	CMPQ       AX, $0x00000010
+	JLT        rest
+	CMPQ       AX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+
+pastturn:
 	VMOVUPS      (CX), Y4
 	VEXTRACTF128 $0x01, Y4, X5
 	VCVTPS2PD    X4, Y4
@@ -6044,10 +6766,14 @@ TEXT ·DotAVX2(SB), NOSPLIT, $0-32
 	VXORPS Y3, Y3, Y3
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
+	CMPQ       AX, $0x00000010
+	JLT        rest
+	CMPQ       AX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+
+pastturn:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (DX), Y5
 	VEXTRACTF128 $0x01, Y4, X6
@@ -6119,10 +6845,14 @@ TEXT ·DistanceAVX2(SB), NOSPLIT, $0-32
 	VXORPS Y3, Y3, Y3
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
+	CMPQ       AX, $0x00000010
+	JLT        rest
+	CMPQ       AX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(CX)
+	PREFETCHT0 1536(DX)
+
+pastturn:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      (DX), Y5
 	VSUBPS       Y5, Y4, Y4
@@ -6179,9 +6909,9 @@ done:
 // func ExpSumAVX2(n int, y *float32, x *float32, shift float32) float64
 // Requires: AVX, AVX2, FMA3, MMX+, SSE2
 TEXT ·ExpSumAVX2(SB), NOSPLIT, $0-40
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
 	VBROADCASTSS shift+24(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -6189,11 +6919,18 @@ TEXT ·ExpSumAVX2(SB), NOSPLIT, $0-40
 	VXORPS       Y4, Y4, Y4
 
 turn:
-	CMPQ         AX, $0x00000010
-	JLT          rest
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1536(DX)
-	VMOVUPS      (DX), Y5
+	CMPQ       CX, $0x00000010
+	JLT        rest
+	CMPQ       CX, $0x00000190
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VMOVUPS      (BX), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      xc2dc0000<>+0(SB), Y6
 	VMAXPS       Y5, Y6, Y6
@@ -6222,13 +6959,13 @@ turn:
 	VPADDD       x0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (CX)
+	VMOVUPS      Y5, (DX)
 	VEXTRACTF128 $0x01, Y5, X6
 	VCVTPS2PD    X5, Y5
 	VCVTPS2PD    X6, Y6
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y6, Y2, Y2
-	VMOVUPS      32(DX), Y5
+	VMOVUPS      32(BX), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      xc2dc0000<>+0(SB), Y6
 	VMAXPS       Y5, Y6, Y6
@@ -6257,24 +6994,24 @@ turn:
 	VPADDD       x0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      Y5, 32(CX)
+	VMOVUPS      Y5, 32(DX)
 	VEXTRACTF128 $0x01, Y5, X6
 	VCVTPS2PD    X5, Y5
 	VCVTPS2PD    X6, Y6
 	VADDPD       Y5, Y3, Y3
 	VADDPD       Y6, Y4, Y4
-	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
 	JMP          turn
 
 rest:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVD        AX, X5
+	VMOVD        CX, X5
 	VPBROADCASTD X5, Y5
 	VPCMPGTD     numbers<>+0(SB), Y5, Y5
-	VMASKMOVPS   (DX), Y5, Y6
+	VMASKMOVPS   (BX), Y5, Y6
 	VSUBPS       Y0, Y6, Y6
 	VMOVUPS      xc2dc0000<>+0(SB), Y7
 	VMAXPS       Y6, Y7, Y7
@@ -6303,16 +7040,16 @@ rest:
 	VPADDD       x0000007f<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y6, Y6
-	VMASKMOVPS   Y6, Y5, (CX)
+	VMASKMOVPS   Y6, Y5, (DX)
 	VPAND        Y5, Y6, Y5
 	VEXTRACTF128 $0x01, Y5, X6
 	VCVTPS2PD    X5, Y5
 	VCVTPS2PD    X6, Y6
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y6, Y2, Y2
-	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, CX
 	JMP          rest
 
 done:
@@ -6399,9 +7136,14 @@ TEXT ·SumLanesAVX2(SB), NOSPLIT, $0-40
 	VXORPS       Y9, Y9, Y9
 
 turn:
-	CMPQ         AX, $0x02
-	JLT          rest
-	PREFETCHT0   1536(DX)
+	CMPQ       AX, $0x02
+	JLT        rest
+	CMPQ       AX, $0x0000001a
+	JL         pastturn
+	PREFETCHT0 1536(DX)
+	PREFETCHT0 1600(DX)
+
+pastturn:
 	VMASKMOVPS   (DX), Y0, Y10
 	VEXTRACTF128 $0x01, Y10, X11
 	VCVTPS2PD    X10, Y10
@@ -6415,7 +7157,6 @@ turn:
 	VADDPD       Y10, Y4, Y4
 	VADDPD       Y11, Y5, Y5
 	ADDQ         CX, DX
-	PREFETCHT0   1536(DX)
 	VMASKMOVPS   (DX), Y0, Y10
 	VEXTRACTF128 $0x01, Y10, X11
 	VCVTPS2PD    X10, Y10
@@ -6435,7 +7176,6 @@ turn:
 rest:
 	TESTQ        AX, AX
 	JE           done
-	PREFETCHT0   1536(DX)
 	VMASKMOVPS   (DX), Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X10
 	VCVTPS2PD    X0, Y0
@@ -6470,58 +7210,81 @@ done:
 // func AddLanesAVX2(rows int, y *float32, x *float32, b *float32)
 // Requires: AVX, MMX+
 TEXT ·AddLanesAVX2(SB), NOSPLIT, $0-32
-	MOVQ    rows+0(FP), AX
-	MOVQ    y+8(FP), CX
-	MOVQ    x+16(FP), DX
-	MOVQ    b+24(FP), BX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
+	MOVQ    rows+0(FP), CX
+	MOVQ    y+8(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    b+24(FP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
 
 turn:
-	CMPQ       AX, $0x00000004
+	CMPQ       CX, $0x00000004
 	JLT        rest
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1536(CX)
-	PREFETCHT0 1600(DX)
-	PREFETCHT0 1600(CX)
-	PREFETCHT0 1664(DX)
-	PREFETCHT0 1664(CX)
-	PREFETCHT0 1728(DX)
-	PREFETCHT0 1728(CX)
-	VADDPS     (DX), Y0, Y2
-	VMOVUPS    Y2, (CX)
-	VADDPS     32(DX), Y1, Y2
-	VMOVUPS    Y2, 32(CX)
-	VADDPS     64(DX), Y0, Y2
-	VMOVUPS    Y2, 64(CX)
-	VADDPS     96(DX), Y1, Y2
-	VMOVUPS    Y2, 96(CX)
-	VADDPS     128(DX), Y0, Y2
-	VMOVUPS    Y2, 128(CX)
-	VADDPS     160(DX), Y1, Y2
-	VMOVUPS    Y2, 160(CX)
-	VADDPS     192(DX), Y0, Y2
-	VMOVUPS    Y2, 192(CX)
-	VADDPS     224(DX), Y1, Y2
-	VMOVUPS    Y2, 224(CX)
-	ADDQ       $0x00000100, DX
-	ADDQ       $0x00000100, CX
-	SUBQ       $0x00000004, AX
-	JMP        turn
+	CMPQ       CX, $0x0000001c
+	JL         pastturn
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1600(BX)
+	LEAQ       1600(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1664(BX)
+	LEAQ       1664(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+	PREFETCHT0 1728(BX)
+	LEAQ       1728(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastturn:
+	VADDPS  (BX), Y0, Y2
+	VMOVUPS Y2, (DX)
+	VADDPS  32(BX), Y1, Y2
+	VMOVUPS Y2, 32(DX)
+	VADDPS  64(BX), Y0, Y2
+	VMOVUPS Y2, 64(DX)
+	VADDPS  96(BX), Y1, Y2
+	VMOVUPS Y2, 96(DX)
+	VADDPS  128(BX), Y0, Y2
+	VMOVUPS Y2, 128(DX)
+	VADDPS  160(BX), Y1, Y2
+	VMOVUPS Y2, 160(DX)
+	VADDPS  192(BX), Y0, Y2
+	VMOVUPS Y2, 192(DX)
+	VADDPS  224(BX), Y1, Y2
+	VMOVUPS Y2, 224(DX)
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000004, CX
+	JMP     turn
 
 rest:
-	CMPQ       AX, $0x00000001
+	CMPQ       CX, $0x00000001
 	JLT        done
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1536(CX)
-	VADDPS     (DX), Y0, Y2
-	VMOVUPS    Y2, (CX)
-	VADDPS     32(DX), Y1, Y2
-	VMOVUPS    Y2, 32(CX)
-	ADDQ       $0x00000040, DX
-	ADDQ       $0x00000040, CX
-	SUBQ       $0x00000001, AX
-	JMP        rest
+	CMPQ       CX, $0x00000019
+	JL         pastrest
+	PREFETCHT0 1536(BX)
+	LEAQ       1536(DX), AX
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x08
+
+pastrest:
+	VADDPS  (BX), Y0, Y2
+	VMOVUPS Y2, (DX)
+	VADDPS  32(BX), Y1, Y2
+	VMOVUPS Y2, 32(DX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000001, CX
+	JMP     rest
 
 done:
 	VZEROUPPER
@@ -6530,18 +7293,18 @@ done:
 // func DropoutAVX2(n int, y *float32, x *float32, block uint64, id uint64, keys *uint32, threshold uint32, factor float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·DropoutAVX2(SB), NOSPLIT, $0-56
-	MOVQ         n+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         keys+40(FP), BX
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
+	MOVQ         keys+40(FP), SI
 	VBROADCASTSS threshold+48(FP), Y0
 	VBROADCASTSS factor+52(FP), Y1
-	MOVQ         block+24(FP), SI
+	MOVQ         block+24(FP), DI
 
 turn:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVQ        SI, X2
+	VMOVQ        DI, X2
 	VPBROADCASTQ X2, Y2
 	VPADDQ       evenAVX2<>+0(SB), Y2, Y3
 	VPSRLQ       $0x20, Y3, Y4
@@ -6555,200 +7318,200 @@ turn:
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y5, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 4(BX), Y4
+	VPBROADCASTD 4(SI), Y4
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y2, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y6
 	VMOVSHDUP    Y4, Y8
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 4(BX), Y7
+	VPBROADCASTD 4(SI), Y7
 	VPXOR        Y9, Y6, Y6
 	VPXOR        Y7, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y9
 	VMOVSHDUP    Y7, Y10
 	VMOVSHDUP    Y9, Y11
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 12(BX), Y5
+	VPBROADCASTD 12(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y5
 	VMOVSHDUP    Y3, Y6
 	VMOVSHDUP    Y5, Y8
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y4, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 12(BX), Y4
+	VPBROADCASTD 12(SI), Y4
 	VPXOR        Y2, Y6, Y6
 	VPXOR        Y4, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y9, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 20(BX), Y9
+	VPBROADCASTD 20(SI), Y9
 	VPXOR        Y7, Y10, Y10
 	VPXOR        Y9, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y6
 	VMOVSHDUP    Y7, Y8
 	VMOVSHDUP    Y6, Y9
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 20(BX), Y5
+	VPBROADCASTD 20(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 28(BX), Y4
+	VPBROADCASTD 28(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y6, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 28(BX), Y6
+	VPBROADCASTD 28(SI), Y6
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y6, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 36(BX), Y5
+	VPBROADCASTD 36(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 36(BX), Y4
+	VPBROADCASTD 36(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 44(BX), Y7
+	VPBROADCASTD 44(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 44(BX), Y5
+	VPBROADCASTD 44(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 52(BX), Y4
+	VPBROADCASTD 52(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 52(BX), Y7
+	VPBROADCASTD 52(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 60(BX), Y5
+	VPBROADCASTD 60(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 60(BX), Y4
+	VPBROADCASTD 60(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 68(BX), Y7
+	VPBROADCASTD 68(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 68(BX), Y5
+	VPBROADCASTD 68(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 76(BX), Y4
+	VPBROADCASTD 76(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 76(BX), Y7
+	VPBROADCASTD 76(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPSLLQ       $0x20, Y9, Y9
@@ -6767,82 +7530,92 @@ turn:
 	VPUNPCKHQDQ  Y5, Y2, Y2
 	VPUNPCKLQDQ  Y6, Y4, Y5
 	VPUNPCKHQDQ  Y6, Y4, Y4
-	CMPQ         AX, $0x00000020
+	CMPQ         CX, $0x00000020
 	JLT          rest
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(CX)
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(CX)
-	VPMAXUD      Y0, Y3, Y6
-	VPCMPEQD     Y3, Y6, Y6
-	VMULPS       (DX), Y1, Y3
-	VPAND        Y6, Y3, Y3
-	VMOVUPS      Y3, (CX)
-	VPMAXUD      Y0, Y2, Y3
-	VPCMPEQD     Y2, Y3, Y3
-	VMULPS       32(DX), Y1, Y2
-	VPAND        Y3, Y2, Y2
-	VMOVUPS      Y2, 32(CX)
-	VPMAXUD      Y0, Y5, Y2
-	VPCMPEQD     Y5, Y2, Y2
-	VMULPS       64(DX), Y1, Y3
-	VPAND        Y2, Y3, Y2
-	VMOVUPS      Y2, 64(CX)
-	VPMAXUD      Y0, Y4, Y2
-	VPCMPEQD     Y4, Y2, Y2
-	VMULPS       96(DX), Y1, Y3
-	VPAND        Y2, Y3, Y2
-	VMOVUPS      Y2, 96(CX)
-	ADDQ         $0x00000080, DX
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000008, SI
-	SUBQ         $0x00000020, AX
-	JMP          turn
+	CMPQ         CX, $0x000001a0
+	JL           pastturn
+	PREFETCHT0   1536(BX)
+	LEAQ         1536(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+	PREFETCHT0   1600(BX)
+	LEAQ         1600(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+
+pastturn:
+	VPMAXUD  Y0, Y3, Y6
+	VPCMPEQD Y3, Y6, Y6
+	VMULPS   (BX), Y1, Y3
+	VPAND    Y6, Y3, Y3
+	VMOVUPS  Y3, (DX)
+	VPMAXUD  Y0, Y2, Y3
+	VPCMPEQD Y2, Y3, Y3
+	VMULPS   32(BX), Y1, Y2
+	VPAND    Y3, Y2, Y2
+	VMOVUPS  Y2, 32(DX)
+	VPMAXUD  Y0, Y5, Y2
+	VPCMPEQD Y5, Y2, Y2
+	VMULPS   64(BX), Y1, Y3
+	VPAND    Y2, Y3, Y2
+	VMOVUPS  Y2, 64(DX)
+	VPMAXUD  Y0, Y4, Y2
+	VPCMPEQD Y4, Y2, Y2
+	VMULPS   96(BX), Y1, Y3
+	VPAND    Y2, Y3, Y2
+	VMOVUPS  Y2, 96(DX)
+	ADDQ     $0x00000080, BX
+	ADDQ     $0x00000080, DX
+	ADDQ     $0x00000008, DI
+	SUBQ     $0x00000020, CX
+	JMP      turn
 
 rest:
-	VMOVD        AX, X6
+	VMOVD        CX, X6
 	VPBROADCASTD X6, Y6
 	VPCMPGTD     numbers<>+0(SB), Y6, Y6
 	VPMAXUD      Y0, Y3, Y7
 	VPCMPEQD     Y3, Y7, Y7
-	VMASKMOVPS   (DX), Y6, Y3
+	VMASKMOVPS   (BX), Y6, Y3
 	VMULPS       Y3, Y1, Y3
 	VPAND        Y7, Y3, Y3
-	VMASKMOVPS   Y3, Y6, (CX)
-	SUBQ         $0x00000008, AX
+	VMASKMOVPS   Y3, Y6, (DX)
+	SUBQ         $0x00000008, CX
 	JLE          done
-	VMOVD        AX, X3
+	VMOVD        CX, X3
 	VPBROADCASTD X3, Y3
 	VPCMPGTD     numbers<>+0(SB), Y3, Y3
 	VPMAXUD      Y0, Y2, Y6
 	VPCMPEQD     Y2, Y6, Y6
-	VMASKMOVPS   32(DX), Y3, Y2
+	VMASKMOVPS   32(BX), Y3, Y2
 	VMULPS       Y2, Y1, Y2
 	VPAND        Y6, Y2, Y2
-	VMASKMOVPS   Y2, Y3, 32(CX)
-	SUBQ         $0x00000008, AX
+	VMASKMOVPS   Y2, Y3, 32(DX)
+	SUBQ         $0x00000008, CX
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Y2
 	VPCMPGTD     numbers<>+0(SB), Y2, Y2
 	VPMAXUD      Y0, Y5, Y3
 	VPCMPEQD     Y5, Y3, Y3
-	VMASKMOVPS   64(DX), Y2, Y5
+	VMASKMOVPS   64(BX), Y2, Y5
 	VMULPS       Y5, Y1, Y5
 	VPAND        Y3, Y5, Y3
-	VMASKMOVPS   Y3, Y2, 64(CX)
-	SUBQ         $0x00000008, AX
+	VMASKMOVPS   Y3, Y2, 64(DX)
+	SUBQ         $0x00000008, CX
 	JLE          done
-	VMOVD        AX, X2
+	VMOVD        CX, X2
 	VPBROADCASTD X2, Y2
 	VPCMPGTD     numbers<>+0(SB), Y2, Y2
 	VPMAXUD      Y0, Y4, Y0
 	VPCMPEQD     Y4, Y0, Y0
-	VMASKMOVPS   96(DX), Y2, Y3
+	VMASKMOVPS   96(BX), Y2, Y3
 	VMULPS       Y3, Y1, Y1
 	VPAND        Y0, Y1, Y0
-	VMASKMOVPS   Y0, Y2, 96(CX)
-	SUBQ         $0x00000008, AX
+	VMASKMOVPS   Y0, Y2, 96(DX)
+	SUBQ         $0x00000008, CX
 	JLE          done
 
 done:
@@ -6872,22 +7645,22 @@ GLOBL oddAVX2<>(SB), RODATA|NOPTR, $32
 // func DropoutLanesAVX2(pixels int, y *float32, x *float32, blocks *uint64, offsets *uint32, id uint64, keys *uint32, threshold uint32, factor float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·DropoutLanesAVX2(SB), NOSPLIT, $128-64
-	MOVQ         pixels+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVQ         keys+48(FP), BX
-	MOVQ         blocks+24(FP), SI
+	MOVQ         pixels+0(FP), CX
+	MOVQ         y+8(FP), DX
+	MOVQ         x+16(FP), BX
+	MOVQ         keys+48(FP), SI
+	MOVQ         blocks+24(FP), DI
 	VBROADCASTSS threshold+56(FP), Y0
 	VBROADCASTSS factor+60(FP), Y1
-	XORQ         DI, DI
-	VMOVQ        DI, X2
+	XORQ         R8, R8
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	INCQ         DI
-	VPADDQ       (SI), Y2, Y3
+	INCQ         R8
+	VPADDQ       (DI), Y2, Y3
 	VPSRLQ       $0x20, Y3, Y4
 	VPBROADCASTQ id+40(FP), Y5
 	VPSRLQ       $0x20, Y5, Y6
-	VPADDQ       32(SI), Y2, Y2
+	VPADDQ       32(DI), Y2, Y2
 	VPSRLQ       $0x20, Y2, Y7
 	VPBROADCASTQ id+40(FP), Y8
 	VPSRLQ       $0x20, Y8, Y9
@@ -6895,200 +7668,200 @@ TEXT ·DropoutLanesAVX2(SB), NOSPLIT, $128-64
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y5, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 4(BX), Y4
+	VPBROADCASTD 4(SI), Y4
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y2, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y6
 	VMOVSHDUP    Y4, Y8
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 4(BX), Y7
+	VPBROADCASTD 4(SI), Y7
 	VPXOR        Y9, Y6, Y6
 	VPXOR        Y7, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y9
 	VMOVSHDUP    Y7, Y10
 	VMOVSHDUP    Y9, Y11
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 12(BX), Y5
+	VPBROADCASTD 12(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y5
 	VMOVSHDUP    Y3, Y6
 	VMOVSHDUP    Y5, Y8
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y4, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 12(BX), Y4
+	VPBROADCASTD 12(SI), Y4
 	VPXOR        Y2, Y6, Y6
 	VPXOR        Y4, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y9, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 20(BX), Y9
+	VPBROADCASTD 20(SI), Y9
 	VPXOR        Y7, Y10, Y10
 	VPXOR        Y9, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y6
 	VMOVSHDUP    Y7, Y8
 	VMOVSHDUP    Y6, Y9
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 20(BX), Y5
+	VPBROADCASTD 20(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 28(BX), Y4
+	VPBROADCASTD 28(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y6, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 28(BX), Y6
+	VPBROADCASTD 28(SI), Y6
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y6, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 36(BX), Y5
+	VPBROADCASTD 36(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 36(BX), Y4
+	VPBROADCASTD 36(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 44(BX), Y7
+	VPBROADCASTD 44(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 44(BX), Y5
+	VPBROADCASTD 44(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 52(BX), Y4
+	VPBROADCASTD 52(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 52(BX), Y7
+	VPBROADCASTD 52(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 60(BX), Y5
+	VPBROADCASTD 60(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 60(BX), Y4
+	VPBROADCASTD 60(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 68(BX), Y7
+	VPBROADCASTD 68(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 68(BX), Y5
+	VPBROADCASTD 68(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 76(BX), Y4
+	VPBROADCASTD 76(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 76(BX), Y7
+	VPBROADCASTD 76(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPSLLQ       $0x20, Y9, Y9
@@ -7103,19 +7876,19 @@ TEXT ·DropoutLanesAVX2(SB), NOSPLIT, $128-64
 	VMOVDQU      Y5, 32(SP)
 	VMOVDQU      Y10, 64(SP)
 	VMOVDQU      Y3, 96(SP)
-	MOVQ         offsets+32(FP), R8
+	MOVQ         offsets+32(FP), R9
 
 turn:
-	CMPQ         AX, $0x00
+	CMPQ         CX, $0x00
 	JLE          done
-	VMOVQ        DI, X2
+	VMOVQ        R8, X2
 	VPBROADCASTQ X2, Y2
-	INCQ         DI
-	VPADDQ       (SI), Y2, Y3
+	INCQ         R8
+	VPADDQ       (DI), Y2, Y3
 	VPSRLQ       $0x20, Y3, Y4
 	VPBROADCASTQ id+40(FP), Y5
 	VPSRLQ       $0x20, Y5, Y6
-	VPADDQ       32(SI), Y2, Y2
+	VPADDQ       32(DI), Y2, Y2
 	VPSRLQ       $0x20, Y2, Y7
 	VPBROADCASTQ id+40(FP), Y8
 	VPSRLQ       $0x20, Y8, Y9
@@ -7123,200 +7896,200 @@ turn:
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y5, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 4(BX), Y4
+	VPBROADCASTD 4(SI), Y4
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y2, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y6
 	VMOVSHDUP    Y4, Y8
-	VPBROADCASTD (BX), Y12
+	VPBROADCASTD (SI), Y12
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 4(BX), Y7
+	VPBROADCASTD 4(SI), Y7
 	VPXOR        Y9, Y6, Y6
 	VPXOR        Y7, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y9
 	VMOVSHDUP    Y7, Y10
 	VMOVSHDUP    Y9, Y11
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 12(BX), Y5
+	VPBROADCASTD 12(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y5
 	VMOVSHDUP    Y3, Y6
 	VMOVSHDUP    Y5, Y8
-	VPBROADCASTD 8(BX), Y12
+	VPBROADCASTD 8(SI), Y12
 	VPXOR        Y4, Y8, Y8
 	VPXOR        Y12, Y8, Y8
-	VPBROADCASTD 12(BX), Y4
+	VPBROADCASTD 12(SI), Y4
 	VPXOR        Y2, Y6, Y6
 	VPXOR        Y4, Y6, Y6
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y9, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 20(BX), Y9
+	VPBROADCASTD 20(SI), Y9
 	VPXOR        Y7, Y10, Y10
 	VPXOR        Y9, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y8, Y7
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y6, Y6
 	VMOVSHDUP    Y7, Y8
 	VMOVSHDUP    Y6, Y9
-	VPBROADCASTD 16(BX), Y12
+	VPBROADCASTD 16(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 20(BX), Y5
+	VPBROADCASTD 20(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 28(BX), Y4
+	VPBROADCASTD 28(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 24(BX), Y12
+	VPBROADCASTD 24(SI), Y12
 	VPXOR        Y6, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 28(BX), Y6
+	VPBROADCASTD 28(SI), Y6
 	VPXOR        Y7, Y8, Y8
 	VPXOR        Y6, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 36(BX), Y5
+	VPBROADCASTD 36(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 32(BX), Y12
+	VPBROADCASTD 32(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 36(BX), Y4
+	VPBROADCASTD 36(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 44(BX), Y7
+	VPBROADCASTD 44(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 40(BX), Y12
+	VPBROADCASTD 40(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 44(BX), Y5
+	VPBROADCASTD 44(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 52(BX), Y4
+	VPBROADCASTD 52(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 48(BX), Y12
+	VPBROADCASTD 48(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 52(BX), Y7
+	VPBROADCASTD 52(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y7
 	VMOVSHDUP    Y6, Y10
 	VMOVSHDUP    Y7, Y11
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y5, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 60(BX), Y5
+	VPBROADCASTD 60(SI), Y5
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y5, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y5
 	VMOVSHDUP    Y3, Y8
 	VMOVSHDUP    Y5, Y9
-	VPBROADCASTD 56(BX), Y12
+	VPBROADCASTD 56(SI), Y12
 	VPXOR        Y4, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 60(BX), Y4
+	VPBROADCASTD 60(SI), Y4
 	VPXOR        Y2, Y8, Y8
 	VPXOR        Y4, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y4
 	VMOVSHDUP    Y2, Y10
 	VMOVSHDUP    Y4, Y11
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y7, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 68(BX), Y7
+	VPBROADCASTD 68(SI), Y7
 	VPXOR        Y6, Y10, Y10
 	VPXOR        Y7, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y6
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y7
 	VMOVSHDUP    Y6, Y8
 	VMOVSHDUP    Y7, Y9
-	VPBROADCASTD 64(BX), Y12
+	VPBROADCASTD 64(SI), Y12
 	VPXOR        Y5, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 68(BX), Y5
+	VPBROADCASTD 68(SI), Y5
 	VPXOR        Y3, Y8, Y8
 	VPXOR        Y5, Y8, Y8
 	VPMULUDQ     xd2511f53<>+0(SB), Y11, Y3
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y10, Y5
 	VMOVSHDUP    Y3, Y10
 	VMOVSHDUP    Y5, Y11
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y4, Y11, Y11
 	VPXOR        Y12, Y11, Y11
-	VPBROADCASTD 76(BX), Y4
+	VPBROADCASTD 76(SI), Y4
 	VPXOR        Y2, Y10, Y10
 	VPXOR        Y4, Y10, Y10
 	VPMULUDQ     xd2511f53<>+0(SB), Y9, Y2
 	VPMULUDQ     xcd9e8d57<>+0(SB), Y8, Y4
 	VMOVSHDUP    Y2, Y8
 	VMOVSHDUP    Y4, Y9
-	VPBROADCASTD 72(BX), Y12
+	VPBROADCASTD 72(SI), Y12
 	VPXOR        Y7, Y9, Y9
 	VPXOR        Y12, Y9, Y9
-	VPBROADCASTD 76(BX), Y7
+	VPBROADCASTD 76(SI), Y7
 	VPXOR        Y6, Y8, Y8
 	VPXOR        Y7, Y8, Y8
 	VPSLLQ       $0x20, Y9, Y9
@@ -7327,107 +8100,159 @@ turn:
 	VPBLENDD     $0xaa, Y8, Y10, Y10
 	VPSLLQ       $0x20, Y2, Y2
 	VPBLENDD     $0xaa, Y2, Y3, Y3
-	VMOVDQU      (SP), Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000001<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 32(SP), Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000002<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 64(SP), Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000003<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 96(SP), Y2, Y2
-	PREFETCHT0   1536(DX)
-	PREFETCHT0   1536(CX)
-	VPMAXUD      Y0, Y2, Y4
-	VPCMPEQD     Y2, Y4, Y4
-	VMULPS       (DX), Y1, Y2
-	VPAND        Y4, Y2, Y2
-	VMOVUPS      Y2, (CX)
-	CMPQ         AX, $0x00000001
-	JE           done
-	VMOVDQU      32(SP), Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000001<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 64(SP), Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000002<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 96(SP), Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000003<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y11, Y2, Y2
-	PREFETCHT0   1600(DX)
-	PREFETCHT0   1600(CX)
-	VPMAXUD      Y0, Y2, Y4
-	VPCMPEQD     Y2, Y4, Y4
-	VMULPS       64(DX), Y1, Y2
-	VPAND        Y4, Y2, Y2
-	VMOVUPS      Y2, 64(CX)
-	CMPQ         AX, $0x00000002
-	JE           done
-	VMOVDQU      64(SP), Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000001<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, 96(SP), Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000002<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y11, Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000003<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y5, Y2, Y2
-	PREFETCHT0   1664(DX)
-	PREFETCHT0   1664(CX)
-	VPMAXUD      Y0, Y2, Y4
-	VPCMPEQD     Y2, Y4, Y4
-	VMULPS       128(DX), Y1, Y2
-	VPAND        Y4, Y2, Y2
-	VMOVUPS      Y2, 128(CX)
-	CMPQ         AX, $0x00000003
-	JE           done
-	VMOVDQU      96(SP), Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000001<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y11, Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000002<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y5, Y2, Y2
-	VMOVDQU      (R8), Y4
-	VPCMPEQD     x00000003<>+0(SB), Y4, Y4
-	VPBLENDVB    Y4, Y10, Y2, Y2
-	PREFETCHT0   1728(DX)
-	PREFETCHT0   1728(CX)
-	VPMAXUD      Y0, Y2, Y4
-	VPCMPEQD     Y2, Y4, Y4
-	VMULPS       192(DX), Y1, Y2
-	VPAND        Y4, Y2, Y2
-	VMOVUPS      Y2, 192(CX)
-	VMOVDQU      Y11, (SP)
-	VMOVDQU      Y5, 32(SP)
-	VMOVDQU      Y10, 64(SP)
-	VMOVDQU      Y3, 96(SP)
-	ADDQ         $0x00000100, DX
-	ADDQ         $0x00000100, CX
-	SUBQ         $0x04, AX
-	JMP          turn
+	CMPQ         CX, $0x0000001c
+	JL           pastturn
+	PREFETCHT0   1536(BX)
+	LEAQ         1536(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+	PREFETCHT0   1600(BX)
+	LEAQ         1600(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+	PREFETCHT0   1664(BX)
+	LEAQ         1664(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+	PREFETCHT0   1728(BX)
+	LEAQ         1728(DX), AX
+	BYTE         $0x0f
+	BYTE         $0x0d
+	BYTE         $0x08
+
+pastturn:
+	VMOVDQU   (SP), Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000001<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 32(SP), Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000002<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 64(SP), Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000003<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 96(SP), Y2, Y2
+	VPMAXUD   Y0, Y2, Y4
+	VPCMPEQD  Y2, Y4, Y4
+	VMULPS    (BX), Y1, Y2
+	VPAND     Y4, Y2, Y2
+	VMOVUPS   Y2, (DX)
+	CMPQ      CX, $0x00000001
+	JE        done
+	VMOVDQU   32(SP), Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000001<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 64(SP), Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000002<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 96(SP), Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000003<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y11, Y2, Y2
+	VPMAXUD   Y0, Y2, Y4
+	VPCMPEQD  Y2, Y4, Y4
+	VMULPS    64(BX), Y1, Y2
+	VPAND     Y4, Y2, Y2
+	VMOVUPS   Y2, 64(DX)
+	CMPQ      CX, $0x00000002
+	JE        done
+	VMOVDQU   64(SP), Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000001<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, 96(SP), Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000002<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y11, Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000003<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y5, Y2, Y2
+	VPMAXUD   Y0, Y2, Y4
+	VPCMPEQD  Y2, Y4, Y4
+	VMULPS    128(BX), Y1, Y2
+	VPAND     Y4, Y2, Y2
+	VMOVUPS   Y2, 128(DX)
+	CMPQ      CX, $0x00000003
+	JE        done
+	VMOVDQU   96(SP), Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000001<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y11, Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000002<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y5, Y2, Y2
+	VMOVDQU   (R9), Y4
+	VPCMPEQD  x00000003<>+0(SB), Y4, Y4
+	VPBLENDVB Y4, Y10, Y2, Y2
+	VPMAXUD   Y0, Y2, Y4
+	VPCMPEQD  Y2, Y4, Y4
+	VMULPS    192(BX), Y1, Y2
+	VPAND     Y4, Y2, Y2
+	VMOVUPS   Y2, 192(DX)
+	VMOVDQU   Y11, (SP)
+	VMOVDQU   Y5, 32(SP)
+	VMOVDQU   Y10, 64(SP)
+	VMOVDQU   Y3, 96(SP)
+	ADDQ      $0x00000100, BX
+	ADDQ      $0x00000100, DX
+	SUBQ      $0x04, CX
+	JMP       turn
 
 done:
 	VZEROUPPER
 	RET
 
 // func PackAVX2(pixels int, block *float32, maps *float32, stride int, count int)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·PackAVX2(SB), NOSPLIT, $0-40
-	MOVQ pixels+0(FP), AX
-	MOVQ count+32(FP), CX
-	MOVQ stride+24(FP), DX
-	MOVQ maps+16(FP), BX
-	MOVQ block+8(FP), SI
-	SHLQ $0x02, DX
+	MOVQ pixels+0(FP), CX
+	MOVQ count+32(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ maps+16(FP), SI
+	MOVQ block+8(FP), DI
+	SHLQ $0x02, BX
 
 turn:
-	CMPQ         AX, $0x00
-	JLE          done
-	VMOVD        AX, X0
+	CMPQ CX, $0x00
+	JLE  done
+	CMPQ CX, $0x00000020
+	JL   pastturn
+	LEAQ 1536(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1600(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1664(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1728(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1792(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1856(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1920(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+	LEAQ 1984(DI), AX
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x08
+
+pastturn:
+	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
 	VMOVUPS      x00000000<>+0(SB), Y1
@@ -7438,47 +8263,39 @@ turn:
 	VMOVUPS      x00000000<>+0(SB), Y6
 	VMOVUPS      x00000000<>+0(SB), Y7
 	VMOVUPS      x00000000<>+0(SB), Y8
-	MOVQ         BX, DI
-	CMPQ         CX, $0x00000000
+	MOVQ         SI, AX
+	CMPQ         DX, $0x00000000
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y1
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000001
+	VMASKMOVPS   (AX), Y0, Y1
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000001
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y2
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000002
+	VMASKMOVPS   (AX), Y0, Y2
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000002
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y3
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000003
+	VMASKMOVPS   (AX), Y0, Y3
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000003
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y4
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000004
+	VMASKMOVPS   (AX), Y0, Y4
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000004
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y5
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000005
+	VMASKMOVPS   (AX), Y0, Y5
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000005
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y6
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000006
+	VMASKMOVPS   (AX), Y0, Y6
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000006
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y7
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
-	CMPQ         CX, $0x00000007
+	VMASKMOVPS   (AX), Y0, Y7
+	ADDQ         BX, AX
+	CMPQ         DX, $0x00000007
 	JLE          loaded
-	VMASKMOVPS   (DI), Y0, Y8
-	PREFETCHT0   1536(DI)
-	ADDQ         DX, DI
+	VMASKMOVPS   (AX), Y0, Y8
+	ADDQ         BX, AX
 
 loaded:
 	VUNPCKLPS  Y2, Y1, Y0
@@ -7505,43 +8322,35 @@ loaded:
 	VPERM2F128 $0x31, Y6, Y2, Y2
 	VPERM2F128 $0x20, Y5, Y1, Y6
 	VPERM2F128 $0x31, Y5, Y1, Y1
-	CMPQ       AX, $0x00000000
+	CMPQ       CX, $0x00000000
 	JLE        stored
-	PREFETCHT0 1536(SI)
-	VMOVUPS    Y7, (SI)
-	CMPQ       AX, $0x00000001
+	VMOVUPS    Y7, (DI)
+	CMPQ       CX, $0x00000001
 	JLE        stored
-	PREFETCHT0 1600(SI)
-	VMOVUPS    Y8, 64(SI)
-	CMPQ       AX, $0x00000002
+	VMOVUPS    Y8, 64(DI)
+	CMPQ       CX, $0x00000002
 	JLE        stored
-	PREFETCHT0 1664(SI)
-	VMOVUPS    Y4, 128(SI)
-	CMPQ       AX, $0x00000003
+	VMOVUPS    Y4, 128(DI)
+	CMPQ       CX, $0x00000003
 	JLE        stored
-	PREFETCHT0 1728(SI)
-	VMOVUPS    Y6, 192(SI)
-	CMPQ       AX, $0x00000004
+	VMOVUPS    Y6, 192(DI)
+	CMPQ       CX, $0x00000004
 	JLE        stored
-	PREFETCHT0 1792(SI)
-	VMOVUPS    Y3, 256(SI)
-	CMPQ       AX, $0x00000005
+	VMOVUPS    Y3, 256(DI)
+	CMPQ       CX, $0x00000005
 	JLE        stored
-	PREFETCHT0 1856(SI)
-	VMOVUPS    Y0, 320(SI)
-	CMPQ       AX, $0x00000006
+	VMOVUPS    Y0, 320(DI)
+	CMPQ       CX, $0x00000006
 	JLE        stored
-	PREFETCHT0 1920(SI)
-	VMOVUPS    Y2, 384(SI)
-	CMPQ       AX, $0x00000007
+	VMOVUPS    Y2, 384(DI)
+	CMPQ       CX, $0x00000007
 	JLE        stored
-	PREFETCHT0 1984(SI)
-	VMOVUPS    Y1, 448(SI)
+	VMOVUPS    Y1, 448(DI)
 
 stored:
-	ADDQ $0x00000200, SI
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	ADDQ $0x00000200, DI
+	ADDQ $0x00000020, SI
+	SUBQ $0x00000008, CX
 	JMP  turn
 
 done:
@@ -7559,8 +8368,20 @@ TEXT ·UnpackAVX2(SB), NOSPLIT, $0-40
 	SHLQ $0x02, DX
 
 turn:
-	CMPQ         AX, $0x00
-	JLE          done
+	CMPQ       AX, $0x00
+	JLE        done
+	CMPQ       AX, $0x00000020
+	JL         pastturn
+	PREFETCHT0 1536(SI)
+	PREFETCHT0 1600(SI)
+	PREFETCHT0 1664(SI)
+	PREFETCHT0 1728(SI)
+	PREFETCHT0 1792(SI)
+	PREFETCHT0 1856(SI)
+	PREFETCHT0 1920(SI)
+	PREFETCHT0 1984(SI)
+
+pastturn:
 	VMOVD        AX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     numbers<>+0(SB), Y0, Y0
@@ -7574,35 +8395,27 @@ turn:
 	VMOVUPS      x00000000<>+0(SB), Y8
 	CMPQ         AX, $0x00000000
 	JLE          loaded
-	PREFETCHT0   1536(SI)
 	VMOVUPS      (SI), Y1
 	CMPQ         AX, $0x00000001
 	JLE          loaded
-	PREFETCHT0   1600(SI)
 	VMOVUPS      64(SI), Y2
 	CMPQ         AX, $0x00000002
 	JLE          loaded
-	PREFETCHT0   1664(SI)
 	VMOVUPS      128(SI), Y3
 	CMPQ         AX, $0x00000003
 	JLE          loaded
-	PREFETCHT0   1728(SI)
 	VMOVUPS      192(SI), Y4
 	CMPQ         AX, $0x00000004
 	JLE          loaded
-	PREFETCHT0   1792(SI)
 	VMOVUPS      256(SI), Y5
 	CMPQ         AX, $0x00000005
 	JLE          loaded
-	PREFETCHT0   1856(SI)
 	VMOVUPS      320(SI), Y6
 	CMPQ         AX, $0x00000006
 	JLE          loaded
-	PREFETCHT0   1920(SI)
 	VMOVUPS      384(SI), Y7
 	CMPQ         AX, $0x00000007
 	JLE          loaded
-	PREFETCHT0   1984(SI)
 	VMOVUPS      448(SI), Y8
 
 loaded:
@@ -7633,42 +8446,34 @@ loaded:
 	MOVQ       BX, DI
 	CMPQ       CX, $0x00000000
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y7, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000001
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y8, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000002
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y4, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000003
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y9, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000004
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y3, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000005
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y2, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000006
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y6, Y0, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x00000007
 	JLE        stored
-	PREFETCHT0 1536(DI)
 	VMASKMOVPS Y1, Y0, (DI)
 	ADDQ       DX, DI
 

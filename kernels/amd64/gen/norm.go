@@ -25,7 +25,8 @@ func normKernels() {
 
 // strip writes the loops over pixels: unroll of them at a time, then one at a time. body must not change its pointers, which
 // move by themselves.
-func strip(name string, pixels reg.Register, unroll int, body func(u int), pointers ...reg.Register) {
+func strip(name string, pixels reg.Register, unroll int, body func(u int), read, written streams) {
+	pointers := append(append(streams(nil), read...), written...)
 	left := GP64()
 	MOVQ(pixels, left)
 	for _, n := range []int{unroll, 1} {
@@ -33,8 +34,10 @@ func strip(name string, pixels reg.Register, unroll int, body func(u int), point
 		CMPQ(left, Imm(uint64(n)))
 		JL(LabelRef(end))
 		Label(loop)
+		if n > 1 {
+			askAhead(loop, left, pixelBytes, n*pixelBytes, read, written)
+		}
 		for u := range n {
-			askAhead(u*pixelBytes, pointers...)
 			body(u)
 		}
 		for _, p := range pointers {
@@ -127,7 +130,7 @@ func (w wide) moments() {
 		for i, v := range sums[u] {
 			VADDPS(w.part(Mem{Base: x, Disp: pixelBytes * u}, i), v, v)
 		}
-	}, x)
+	}, streams{x}, nil)
 	mean := collect(sums)
 	factor := w.vector()
 	share, err := Param("share").Resolve()
@@ -152,7 +155,7 @@ func (w wide) moments() {
 			VADDPS(e[i], errors[u][i], errors[u][i])
 			VFMADD231PS(e[i], e[i], squares[u][i])
 		}
-	}, again)
+	}, streams{again}, nil)
 	off, square := collect(errors), collect(squares)
 	for _, v := range off { // NaN only where the mean is infinite or NaN itself
 		if w.parts == 1 {
@@ -255,10 +258,10 @@ func (w wide) sums() {
 	}
 	TESTQ(y, y)
 	JE(LabelRef("plain"))
-	strip("relu", pixels, chains, body(true), dy, x, y)
+	strip("relu", pixels, chains, body(true), streams{dy, x, y}, nil)
 	JMP(LabelRef("merge"))
 	Label("plain")
-	strip("linear", pixels, chains, body(false), dy, x)
+	strip("linear", pixels, chains, body(false), streams{dy, x}, nil)
 	Label("merge")
 	state := Load(Param("state"), GP64())
 	total, product := collect(totals), collect(products)
@@ -304,10 +307,10 @@ func (w wide) normalise() {
 	}
 	TESTQ(residual, residual)
 	JE(LabelRef("plain"))
-	strip("sum", pixels, 4, body(true), y, x, residual)
+	strip("sum", pixels, 4, body(true), streams{x, residual}, streams{y})
 	JMP(LabelRef("done"))
 	Label("plain")
-	strip("alone", pixels, 4, body(false), y, x)
+	strip("alone", pixels, 4, body(false), streams{x}, streams{y})
 	Label("done")
 	VZEROUPPER()
 	RET()
@@ -349,13 +352,13 @@ func (w wide) gradient() {
 	JE(LabelRef("plain"))
 	TESTQ(dresidual, dresidual)
 	JE(LabelRef("alone"))
-	strip("residual", pixels, 4, body(true, true), dx, dresidual, dy, x, y)
+	strip("residual", pixels, 4, body(true, true), streams{dy, x, y}, streams{dx, dresidual})
 	JMP(LabelRef("done"))
 	Label("alone")
-	strip("relu", pixels, 4, body(true, false), dx, dy, x, y)
+	strip("relu", pixels, 4, body(true, false), streams{dy, x, y}, streams{dx})
 	JMP(LabelRef("done"))
 	Label("plain")
-	strip("linear", pixels, 4, body(false, false), dx, dy, x)
+	strip("linear", pixels, 4, body(false, false), streams{dy, x}, streams{dx})
 	Label("done")
 	VZEROUPPER()
 	RET()

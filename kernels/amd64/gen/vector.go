@@ -311,12 +311,16 @@ func (s simd) loop(d stream, do body, sum *totals) {
 	Label("turn")
 	CMPQ(n, U32(turn*s.lanes))
 	JLT(LabelRef("rest"))
-	for u := range turn {
-		for _, name := range arrays {
-			if place := 4 * s.lanes * u; place%64 == 0 {
-				askAhead(place, at[name])
-			}
+	var others, written streams
+	for _, name := range arrays {
+		if slices.Contains(write, name) {
+			written = append(written, at[name])
+		} else {
+			others = append(others, at[name])
 		}
+	}
+	askAhead("turn", n, 4, 4*s.lanes*turn, others, written)
+	for u := range turn {
 		x := values{}
 		for _, name := range read {
 			x[name] = s.load(Mem{Base: at[name], Disp: 4 * s.lanes * u})

@@ -166,9 +166,7 @@ func (s simd) dropoutStream() {
 	VPUNPCKHQDQ(t[3], t[1], v[3])
 	CMPQ(n, U32(4*s.lanes))
 	JLT(LabelRef("rest"))
-	for at := 0; at < 16*s.lanes; at += 64 {
-		askAhead(at, x, y)
-	}
+	askAhead("turn", n, 4, 16*s.lanes, streams{x}, streams{y})
 	for i, numbers := range v {
 		at := 4 * s.lanes * i
 		VMOVUPS(s.only(s.kept(numbers, threshold), s.mul(factor, Mem{Base: x, Disp: at})), Mem{Base: y, Disp: at})
@@ -257,6 +255,7 @@ func (s simd) dropoutLanes() {
 	CMPQ(n, Imm(0))
 	JLE(LabelRef("done"))
 	next := words()
+	askAhead("turn", n, 64, 256, streams{x}, streams{y})
 	for t := range 4 {
 		numbers := s.reg()
 		move(present[t], numbers)
@@ -274,7 +273,6 @@ func (s simd) dropoutLanes() {
 				VPBLENDVB(c, word, numbers, numbers)
 			}
 		}
-		askAhead(64*t, x, y)
 		VMOVUPS(s.only(s.kept(numbers, threshold), s.mul(factor, Mem{Base: x, Disp: 64 * t})), Mem{Base: y, Disp: 64 * t})
 		if t < 3 {
 			CMPQ(n, U32(t+1))

@@ -22,7 +22,7 @@ func (s simd) layouts() {
 		}
 		Label(label)
 	}
-	write := func(name, doc, arrays string, body func(pixels, count, stride, maps, block reg.GPVirtual, few condition)) {
+	write := func(name, doc, arrays string, packs bool, body func(pixels, count, stride, maps, block reg.GPVirtual, few condition)) {
 		TEXT(name+s.set, attr.NOSPLIT, "func(pixels int, "+arrays+" *float32, stride, count int)")
 		Doc(fmt.Sprintf("%s%s %s of %d channels.", name, s.set, doc, s.lanes))
 		Pragma("noescape")
@@ -32,6 +32,11 @@ func (s simd) layouts() {
 		Label("turn")
 		CMPQ(pixels, Imm(0))
 		JLE(LabelRef("done"))
+		read, written := streams{block}, streams(nil)
+		if packs {
+			read, written = written, read
+		}
+		askAhead("turn", pixels, 64, 64*s.lanes, read, written)
 		body(pixels, count, stride, maps, block, s.first(pixels))
 		ADDQ(U32(64*s.lanes), block)
 		ADDQ(U32(4*s.lanes), maps)
@@ -48,7 +53,7 @@ func (s simd) layouts() {
 		}
 		return r
 	}
-	write("Pack", "sets block[p*16+c] = maps[c*stride+p] for c < count, 0 for the others", "block, maps",
+	write("Pack", "sets block[p*16+c] = maps[c*stride+p] for c < count, 0 for the others", "block, maps", true,
 		func(pixels, count, stride, maps, block reg.GPVirtual, few condition) {
 			r, at := zeros(), GP64()
 			MOVQ(maps, at)
@@ -58,20 +63,18 @@ func (s simd) layouts() {
 				} else {
 					VMASKMOVPS(Mem{Base: at}, few, r[i])
 				}
-				askAhead(0, at)
 				ADDQ(stride, at)
 			})
 			r = s.transposed(r)
-			rows(pixels, "stored", func(i int) { askAhead(64*i, block); VMOVUPS(r[i], Mem{Base: block, Disp: 64 * i}) })
+			rows(pixels, "stored", func(i int) { VMOVUPS(r[i], Mem{Base: block, Disp: 64 * i}) })
 		})
-	write("Unpack", "sets maps[c*stride+p] = block[p*16+c] for c < count", "maps, block",
+	write("Unpack", "sets maps[c*stride+p] = block[p*16+c] for c < count", "maps, block", false,
 		func(pixels, count, stride, maps, block reg.GPVirtual, few condition) {
 			r, at := zeros(), GP64()
-			rows(pixels, "loaded", func(i int) { askAhead(64*i, block); VMOVUPS(Mem{Base: block, Disp: 64 * i}, r[i]) })
+			rows(pixels, "loaded", func(i int) { VMOVUPS(Mem{Base: block, Disp: 64 * i}, r[i]) })
 			r = s.transposed(r)
 			MOVQ(maps, at)
 			rows(count, "stored", func(i int) {
-				askAhead(0, at)
 				s.storeFirst(few, r[i], Mem{Base: at})
 				ADDQ(stride, at)
 			})

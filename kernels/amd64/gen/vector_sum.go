@@ -167,7 +167,6 @@ func (s simd) lanewise() {
 			}
 		}
 		row := func(turn int) {
-			askAhead(0, at)
 			for i := range parts {
 				for half, term := range s.halves(s.loadFirst(few[i], Mem{Base: at, Disp: 4 * s.lanes * i})) {
 					VADDPD(term, sums[turn][i][half], sums[turn][i][half])
@@ -178,6 +177,7 @@ func (s simd) lanewise() {
 		Label("turn")
 		CMPQ(rows, Imm(2))
 		JLT(LabelRef("rest"))
+		askAhead("turn", rows, 64, 128, streams{at}, nil)
 		row(0)
 		row(1)
 		SUBQ(Imm(2), rows)
@@ -215,9 +215,7 @@ func (s simd) lanewise() {
 			Label(some.label)
 			CMPQ(rows, U32(some.rows))
 			JLT(LabelRef(some.next))
-			for row := range some.rows {
-				askAhead(64*row, x, y)
-			}
+			askAhead(some.label, rows, 64, 64*some.rows, streams{x}, streams{y})
 			for i := range some.rows * parts {
 				VMOVUPS(s.add(added[i%parts], Mem{Base: x, Disp: 4 * s.lanes * i}), Mem{Base: y, Disp: 4 * s.lanes * i})
 			}
