@@ -69,18 +69,19 @@ TEXT ·Dots4x6AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 1472(BX), Z23
 
 freshDots4x6AVX512:
-	MOVQ 64(AX), R12
-	MOVQ 72(AX), R13
-	SUBQ $0x01, SI
-	JL   oddDots4x6AVX512
+	MOVQ  64(AX), R12
+	MOVQ  72(AX), R13
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots4x6AVX512:
+oneSteps:
 	PREFETCHT1  (R12)
 	PREFETCHT1  (R12)(R9*1)
 	PREFETCHT1  (R12)(R9*2)
 	PREFETCHT1  (R12)(R10*1)
 	PREFETCHT1  (R12)(R9*4)
 	PREFETCHT1  (R12)(R11*1)
+	ADDQ        R13, R12
 	VMOVUPS     (CX), Z24
 	VMOVUPS     (CX)(DI*1), Z25
 	VMOVUPS     (CX)(DI*2), Z26
@@ -117,11 +118,10 @@ loopDots4x6AVX512:
 	VFMADD231PS Z27, Z28, Z23
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R13, R12
-	SUBQ        $0x01, SI
-	JGE         loopDots4x6AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots4x6AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots4x6AVX512
 	MOVQ        48(AX), AX
@@ -229,18 +229,19 @@ TEXT ·Dots2x6AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 704(BX), Z11
 
 freshDots2x6AVX512:
-	MOVQ 64(AX), R11
-	MOVQ 72(AX), R12
-	SUBQ $0x01, SI
-	JL   oddDots2x6AVX512
+	MOVQ  64(AX), R11
+	MOVQ  72(AX), R12
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots2x6AVX512:
+oneSteps:
 	PREFETCHT1  (R11)
 	PREFETCHT1  (R11)(R8*1)
 	PREFETCHT1  (R11)(R8*2)
 	PREFETCHT1  (R11)(R9*1)
 	PREFETCHT1  (R11)(R8*4)
 	PREFETCHT1  (R11)(R10*1)
+	ADDQ        R12, R11
 	VMOVUPS     (CX), Z12
 	VMOVUPS     (CX)(DI*1), Z13
 	VMOVUPS     (DX), Z14
@@ -263,11 +264,10 @@ loopDots2x6AVX512:
 	VFMADD231PS Z13, Z14, Z11
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R12, R11
-	SUBQ        $0x01, SI
-	JGE         loopDots2x6AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots2x6AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x6AVX512
 	MOVQ        48(AX), AX
@@ -337,18 +337,19 @@ TEXT ·Dots1x6AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 320(BX), Z5
 
 freshDots1x6AVX512:
-	MOVQ 64(AX), R10
-	MOVQ 72(AX), R11
-	SUBQ $0x01, SI
-	JL   oddDots1x6AVX512
+	MOVQ  64(AX), R10
+	MOVQ  72(AX), R11
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots1x6AVX512:
+oneSteps:
 	PREFETCHT1  (R10)
 	PREFETCHT1  (R10)(DI*1)
 	PREFETCHT1  (R10)(DI*2)
 	PREFETCHT1  (R10)(R8*1)
 	PREFETCHT1  (R10)(DI*4)
 	PREFETCHT1  (R10)(R9*1)
+	ADDQ        R11, R10
 	VMOVUPS     (CX), Z6
 	VMOVUPS     (DX), Z7
 	VFMADD231PS Z6, Z7, Z0
@@ -364,11 +365,10 @@ loopDots1x6AVX512:
 	VFMADD231PS Z6, Z7, Z5
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R11, R10
-	SUBQ        $0x01, SI
-	JGE         loopDots1x6AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots1x6AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x6AVX512
 	MOVQ        48(AX), AX
@@ -428,14 +428,15 @@ TEXT ·Dots4x2AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 448(BX), Z7
 
 freshDots4x2AVX512:
-	MOVQ 64(AX), R10
-	MOVQ 72(AX), R11
-	SUBQ $0x01, SI
-	JL   oddDots4x2AVX512
+	MOVQ  64(AX), R10
+	MOVQ  72(AX), R11
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots4x2AVX512:
+oneSteps:
 	PREFETCHT1  (R10)
 	PREFETCHT1  (R10)(R9*1)
+	ADDQ        R11, R10
 	VMOVUPS     (CX), Z8
 	VMOVUPS     (CX)(DI*1), Z9
 	VMOVUPS     (CX)(DI*2), Z10
@@ -452,11 +453,10 @@ loopDots4x2AVX512:
 	VFMADD231PS Z11, Z12, Z7
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R11, R10
-	SUBQ        $0x01, SI
-	JGE         loopDots4x2AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots4x2AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots4x2AVX512
 	MOVQ        48(AX), AX
@@ -510,14 +510,15 @@ TEXT ·Dots2x2AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 192(BX), Z3
 
 freshDots2x2AVX512:
-	MOVQ 64(AX), R9
-	MOVQ 72(AX), R10
-	SUBQ $0x01, SI
-	JL   oddDots2x2AVX512
+	MOVQ  64(AX), R9
+	MOVQ  72(AX), R10
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots2x2AVX512:
+oneSteps:
 	PREFETCHT1  (R9)
 	PREFETCHT1  (R9)(R8*1)
+	ADDQ        R10, R9
 	VMOVUPS     (CX), Z4
 	VMOVUPS     (CX)(DI*1), Z5
 	VMOVUPS     (DX), Z6
@@ -528,11 +529,10 @@ loopDots2x2AVX512:
 	VFMADD231PS Z5, Z6, Z3
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R10, R9
-	SUBQ        $0x01, SI
-	JGE         loopDots2x2AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots2x2AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x2AVX512
 	MOVQ        48(AX), AX
@@ -572,14 +572,15 @@ TEXT ·Dots1x2AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 64(BX), Z1
 
 freshDots1x2AVX512:
-	MOVQ 64(AX), R8
-	MOVQ 72(AX), R9
-	SUBQ $0x01, SI
-	JL   oddDots1x2AVX512
+	MOVQ  64(AX), R8
+	MOVQ  72(AX), R9
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots1x2AVX512:
+oneSteps:
 	PREFETCHT1  (R8)
 	PREFETCHT1  (R8)(DI*1)
+	ADDQ        R9, R8
 	VMOVUPS     (CX), Z2
 	VMOVUPS     (DX), Z3
 	VFMADD231PS Z2, Z3, Z0
@@ -587,11 +588,10 @@ loopDots1x2AVX512:
 	VFMADD231PS Z2, Z3, Z1
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R9, R8
-	SUBQ        $0x01, SI
-	JGE         loopDots1x2AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots1x2AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x2AVX512
 	MOVQ        48(AX), AX
@@ -631,13 +631,14 @@ TEXT ·Dots4x1AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 192(BX), Z3
 
 freshDots4x1AVX512:
-	MOVQ 64(AX), R9
-	MOVQ 72(AX), R10
-	SUBQ $0x01, SI
-	JL   oddDots4x1AVX512
+	MOVQ  64(AX), R9
+	MOVQ  72(AX), R10
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots4x1AVX512:
+oneSteps:
 	PREFETCHT1  (R9)
+	ADDQ        R10, R9
 	VMOVUPS     (CX), Z4
 	VMOVUPS     (CX)(DI*1), Z5
 	VMOVUPS     (CX)(DI*2), Z6
@@ -649,11 +650,10 @@ loopDots4x1AVX512:
 	VFMADD231PS Z7, Z8, Z3
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R10, R9
-	SUBQ        $0x01, SI
-	JGE         loopDots4x1AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots4x1AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots4x1AVX512
 	MOVQ        48(AX), AX
@@ -694,13 +694,14 @@ TEXT ·Dots2x1AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS 64(BX), Z1
 
 freshDots2x1AVX512:
-	MOVQ 64(AX), R8
-	MOVQ 72(AX), R9
-	SUBQ $0x01, SI
-	JL   oddDots2x1AVX512
+	MOVQ  64(AX), R8
+	MOVQ  72(AX), R9
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots2x1AVX512:
+oneSteps:
 	PREFETCHT1  (R8)
+	ADDQ        R9, R8
 	VMOVUPS     (CX), Z2
 	VMOVUPS     (CX)(DI*1), Z3
 	VMOVUPS     (DX), Z4
@@ -708,11 +709,10 @@ loopDots2x1AVX512:
 	VFMADD231PS Z3, Z4, Z1
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R9, R8
-	SUBQ        $0x01, SI
-	JGE         loopDots2x1AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots2x1AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x1AVX512
 	MOVQ        48(AX), AX
@@ -745,23 +745,23 @@ TEXT ·Dots1x1AVX512(SB), NOSPLIT, $0-8
 	VMOVUPS (BX), Z0
 
 freshDots1x1AVX512:
-	MOVQ 64(AX), DI
-	MOVQ 72(AX), R8
-	SUBQ $0x01, SI
-	JL   oddDots1x1AVX512
+	MOVQ  64(AX), DI
+	MOVQ  72(AX), R8
+	TESTQ SI, SI
+	JE    endSteps
 
-loopDots1x1AVX512:
+oneSteps:
 	PREFETCHT1  (DI)
+	ADDQ        R8, DI
 	VMOVUPS     (CX), Z1
 	VMOVUPS     (DX), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	ADDQ        R8, DI
-	SUBQ        $0x01, SI
-	JGE         loopDots1x1AVX512
+	DECQ        SI
+	JNE         oneSteps
 
-oddDots1x1AVX512:
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x1AVX512
 	MOVQ        48(AX), AX
@@ -1548,66 +1548,16 @@ freshDots2x6AVX2:
 	MOVQ 64(AX), R11
 	MOVQ 72(AX), R12
 	SUBQ $0x02, SI
-	JL   oddDots2x6AVX2
+	JL   fewSteps
 
-loopDots2x6AVX2:
+manySteps:
 	PREFETCHT1  (R11)
 	PREFETCHT1  (R11)(R8*1)
 	PREFETCHT1  (R11)(R8*2)
 	PREFETCHT1  (R11)(R9*1)
 	PREFETCHT1  (R11)(R8*4)
 	PREFETCHT1  (R11)(R10*1)
-	VMOVUPS     (CX), Y12
-	VMOVUPS     (CX)(DI*1), Y13
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y12, Y14, Y0
-	VFMADD231PS Y13, Y14, Y6
-	VMOVUPS     (DX)(R8*1), Y14
-	VFMADD231PS Y12, Y14, Y1
-	VFMADD231PS Y13, Y14, Y7
-	VMOVUPS     (DX)(R8*2), Y14
-	VFMADD231PS Y12, Y14, Y2
-	VFMADD231PS Y13, Y14, Y8
-	VMOVUPS     (DX)(R9*1), Y14
-	VFMADD231PS Y12, Y14, Y3
-	VFMADD231PS Y13, Y14, Y9
-	VMOVUPS     (DX)(R8*4), Y14
-	VFMADD231PS Y12, Y14, Y4
-	VFMADD231PS Y13, Y14, Y10
-	VMOVUPS     (DX)(R10*1), Y14
-	VFMADD231PS Y12, Y14, Y5
-	VFMADD231PS Y13, Y14, Y11
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y12
-	VMOVUPS     (CX)(DI*1), Y13
-	VMOVUPS     (DX), Y14
-	VFMADD231PS Y12, Y14, Y0
-	VFMADD231PS Y13, Y14, Y6
-	VMOVUPS     (DX)(R8*1), Y14
-	VFMADD231PS Y12, Y14, Y1
-	VFMADD231PS Y13, Y14, Y7
-	VMOVUPS     (DX)(R8*2), Y14
-	VFMADD231PS Y12, Y14, Y2
-	VFMADD231PS Y13, Y14, Y8
-	VMOVUPS     (DX)(R9*1), Y14
-	VFMADD231PS Y12, Y14, Y3
-	VFMADD231PS Y13, Y14, Y9
-	VMOVUPS     (DX)(R8*4), Y14
-	VFMADD231PS Y12, Y14, Y4
-	VFMADD231PS Y13, Y14, Y10
-	VMOVUPS     (DX)(R10*1), Y14
-	VFMADD231PS Y12, Y14, Y5
-	VFMADD231PS Y13, Y14, Y11
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R12, R11
-	SUBQ        $0x02, SI
-	JGE         loopDots2x6AVX2
-
-oddDots2x6AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots2x6AVX2
 	VMOVUPS     (CX), Y12
 	VMOVUPS     (CX)(DI*1), Y13
 	VMOVUPS     (DX), Y14
@@ -1630,8 +1580,62 @@ oddDots2x6AVX2:
 	VFMADD231PS Y13, Y14, Y11
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y12
+	VMOVUPS     (CX)(DI*1), Y13
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y12, Y14, Y0
+	VFMADD231PS Y13, Y14, Y6
+	VMOVUPS     (DX)(R8*1), Y14
+	VFMADD231PS Y12, Y14, Y1
+	VFMADD231PS Y13, Y14, Y7
+	VMOVUPS     (DX)(R8*2), Y14
+	VFMADD231PS Y12, Y14, Y2
+	VFMADD231PS Y13, Y14, Y8
+	VMOVUPS     (DX)(R9*1), Y14
+	VFMADD231PS Y12, Y14, Y3
+	VFMADD231PS Y13, Y14, Y9
+	VMOVUPS     (DX)(R8*4), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VFMADD231PS Y13, Y14, Y10
+	VMOVUPS     (DX)(R10*1), Y14
+	VFMADD231PS Y12, Y14, Y5
+	VFMADD231PS Y13, Y14, Y11
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots2x6AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y12
+	VMOVUPS     (CX)(DI*1), Y13
+	VMOVUPS     (DX), Y14
+	VFMADD231PS Y12, Y14, Y0
+	VFMADD231PS Y13, Y14, Y6
+	VMOVUPS     (DX)(R8*1), Y14
+	VFMADD231PS Y12, Y14, Y1
+	VFMADD231PS Y13, Y14, Y7
+	VMOVUPS     (DX)(R8*2), Y14
+	VFMADD231PS Y12, Y14, Y2
+	VFMADD231PS Y13, Y14, Y8
+	VMOVUPS     (DX)(R9*1), Y14
+	VFMADD231PS Y12, Y14, Y3
+	VFMADD231PS Y13, Y14, Y9
+	VMOVUPS     (DX)(R8*4), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VFMADD231PS Y13, Y14, Y10
+	VMOVUPS     (DX)(R10*1), Y14
+	VFMADD231PS Y12, Y14, Y5
+	VFMADD231PS Y13, Y14, Y11
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x6AVX2
 	MOVQ        48(AX), AX
@@ -1704,52 +1708,16 @@ freshDots1x6AVX2:
 	MOVQ 64(AX), R10
 	MOVQ 72(AX), R11
 	SUBQ $0x02, SI
-	JL   oddDots1x6AVX2
+	JL   fewSteps
 
-loopDots1x6AVX2:
+manySteps:
 	PREFETCHT1  (R10)
 	PREFETCHT1  (R10)(DI*1)
 	PREFETCHT1  (R10)(DI*2)
 	PREFETCHT1  (R10)(R8*1)
 	PREFETCHT1  (R10)(DI*4)
 	PREFETCHT1  (R10)(R9*1)
-	VMOVUPS     (CX), Y6
-	VMOVUPS     (DX), Y7
-	VFMADD231PS Y6, Y7, Y0
-	VMOVUPS     (DX)(DI*1), Y7
-	VFMADD231PS Y6, Y7, Y1
-	VMOVUPS     (DX)(DI*2), Y7
-	VFMADD231PS Y6, Y7, Y2
-	VMOVUPS     (DX)(R8*1), Y7
-	VFMADD231PS Y6, Y7, Y3
-	VMOVUPS     (DX)(DI*4), Y7
-	VFMADD231PS Y6, Y7, Y4
-	VMOVUPS     (DX)(R9*1), Y7
-	VFMADD231PS Y6, Y7, Y5
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y6
-	VMOVUPS     (DX), Y7
-	VFMADD231PS Y6, Y7, Y0
-	VMOVUPS     (DX)(DI*1), Y7
-	VFMADD231PS Y6, Y7, Y1
-	VMOVUPS     (DX)(DI*2), Y7
-	VFMADD231PS Y6, Y7, Y2
-	VMOVUPS     (DX)(R8*1), Y7
-	VFMADD231PS Y6, Y7, Y3
-	VMOVUPS     (DX)(DI*4), Y7
-	VFMADD231PS Y6, Y7, Y4
-	VMOVUPS     (DX)(R9*1), Y7
-	VFMADD231PS Y6, Y7, Y5
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R11, R10
-	SUBQ        $0x02, SI
-	JGE         loopDots1x6AVX2
-
-oddDots1x6AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots1x6AVX2
 	VMOVUPS     (CX), Y6
 	VMOVUPS     (DX), Y7
 	VFMADD231PS Y6, Y7, Y0
@@ -1765,8 +1733,48 @@ oddDots1x6AVX2:
 	VFMADD231PS Y6, Y7, Y5
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y6
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y6, Y7, Y0
+	VMOVUPS     (DX)(DI*1), Y7
+	VFMADD231PS Y6, Y7, Y1
+	VMOVUPS     (DX)(DI*2), Y7
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS     (DX)(R8*1), Y7
+	VFMADD231PS Y6, Y7, Y3
+	VMOVUPS     (DX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (DX)(R9*1), Y7
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots1x6AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y6
+	VMOVUPS     (DX), Y7
+	VFMADD231PS Y6, Y7, Y0
+	VMOVUPS     (DX)(DI*1), Y7
+	VFMADD231PS Y6, Y7, Y1
+	VMOVUPS     (DX)(DI*2), Y7
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS     (DX)(R8*1), Y7
+	VFMADD231PS Y6, Y7, Y3
+	VMOVUPS     (DX)(DI*4), Y7
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (DX)(R9*1), Y7
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x6AVX2
 	MOVQ        48(AX), AX
@@ -1829,50 +1837,12 @@ freshDots4x2AVX2:
 	MOVQ 64(AX), R10
 	MOVQ 72(AX), R11
 	SUBQ $0x02, SI
-	JL   oddDots4x2AVX2
+	JL   fewSteps
 
-loopDots4x2AVX2:
+manySteps:
 	PREFETCHT1  (R10)
 	PREFETCHT1  (R10)(R9*1)
-	VMOVUPS     (CX), Y8
-	VMOVUPS     (CX)(DI*1), Y9
-	VMOVUPS     (CX)(DI*2), Y10
-	VMOVUPS     (CX)(R8*1), Y11
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y8, Y12, Y0
-	VFMADD231PS Y9, Y12, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VFMADD231PS Y11, Y12, Y6
-	VMOVUPS     (DX)(R9*1), Y12
-	VFMADD231PS Y8, Y12, Y1
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y10, Y12, Y5
-	VFMADD231PS Y11, Y12, Y7
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y8
-	VMOVUPS     (CX)(DI*1), Y9
-	VMOVUPS     (CX)(DI*2), Y10
-	VMOVUPS     (CX)(R8*1), Y11
-	VMOVUPS     (DX), Y12
-	VFMADD231PS Y8, Y12, Y0
-	VFMADD231PS Y9, Y12, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VFMADD231PS Y11, Y12, Y6
-	VMOVUPS     (DX)(R9*1), Y12
-	VFMADD231PS Y8, Y12, Y1
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y10, Y12, Y5
-	VFMADD231PS Y11, Y12, Y7
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R11, R10
-	SUBQ        $0x02, SI
-	JGE         loopDots4x2AVX2
-
-oddDots4x2AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots4x2AVX2
 	VMOVUPS     (CX), Y8
 	VMOVUPS     (CX)(DI*1), Y9
 	VMOVUPS     (CX)(DI*2), Y10
@@ -1889,8 +1859,50 @@ oddDots4x2AVX2:
 	VFMADD231PS Y11, Y12, Y7
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y8
+	VMOVUPS     (CX)(DI*1), Y9
+	VMOVUPS     (CX)(DI*2), Y10
+	VMOVUPS     (CX)(R8*1), Y11
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y2
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y6
+	VMOVUPS     (DX)(R9*1), Y12
+	VFMADD231PS Y8, Y12, Y1
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y5
+	VFMADD231PS Y11, Y12, Y7
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots4x2AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y8
+	VMOVUPS     (CX)(DI*1), Y9
+	VMOVUPS     (CX)(DI*2), Y10
+	VMOVUPS     (CX)(R8*1), Y11
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y2
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y6
+	VMOVUPS     (DX)(R9*1), Y12
+	VFMADD231PS Y8, Y12, Y1
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y5
+	VFMADD231PS Y11, Y12, Y7
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots4x2AVX2
 	MOVQ        48(AX), AX
@@ -1947,38 +1959,12 @@ freshDots2x2AVX2:
 	MOVQ 64(AX), R9
 	MOVQ 72(AX), R10
 	SUBQ $0x02, SI
-	JL   oddDots2x2AVX2
+	JL   fewSteps
 
-loopDots2x2AVX2:
+manySteps:
 	PREFETCHT1  (R9)
 	PREFETCHT1  (R9)(R8*1)
-	VMOVUPS     (CX), Y4
-	VMOVUPS     (CX)(DI*1), Y5
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y4, Y6, Y0
-	VFMADD231PS Y5, Y6, Y2
-	VMOVUPS     (DX)(R8*1), Y6
-	VFMADD231PS Y4, Y6, Y1
-	VFMADD231PS Y5, Y6, Y3
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y4
-	VMOVUPS     (CX)(DI*1), Y5
-	VMOVUPS     (DX), Y6
-	VFMADD231PS Y4, Y6, Y0
-	VFMADD231PS Y5, Y6, Y2
-	VMOVUPS     (DX)(R8*1), Y6
-	VFMADD231PS Y4, Y6, Y1
-	VFMADD231PS Y5, Y6, Y3
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R10, R9
-	SUBQ        $0x02, SI
-	JGE         loopDots2x2AVX2
-
-oddDots2x2AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots2x2AVX2
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (CX)(DI*1), Y5
 	VMOVUPS     (DX), Y6
@@ -1989,8 +1975,38 @@ oddDots2x2AVX2:
 	VFMADD231PS Y5, Y6, Y3
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (CX)(DI*1), Y5
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y4, Y6, Y0
+	VFMADD231PS Y5, Y6, Y2
+	VMOVUPS     (DX)(R8*1), Y6
+	VFMADD231PS Y4, Y6, Y1
+	VFMADD231PS Y5, Y6, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots2x2AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (CX)(DI*1), Y5
+	VMOVUPS     (DX), Y6
+	VFMADD231PS Y4, Y6, Y0
+	VFMADD231PS Y5, Y6, Y2
+	VMOVUPS     (DX)(R8*1), Y6
+	VFMADD231PS Y4, Y6, Y1
+	VFMADD231PS Y5, Y6, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x2AVX2
 	MOVQ        48(AX), AX
@@ -2033,32 +2049,12 @@ freshDots1x2AVX2:
 	MOVQ 64(AX), R8
 	MOVQ 72(AX), R9
 	SUBQ $0x02, SI
-	JL   oddDots1x2AVX2
+	JL   fewSteps
 
-loopDots1x2AVX2:
+manySteps:
 	PREFETCHT1  (R8)
 	PREFETCHT1  (R8)(DI*1)
-	VMOVUPS     (CX), Y2
-	VMOVUPS     (DX), Y3
-	VFMADD231PS Y2, Y3, Y0
-	VMOVUPS     (DX)(DI*1), Y3
-	VFMADD231PS Y2, Y3, Y1
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y2
-	VMOVUPS     (DX), Y3
-	VFMADD231PS Y2, Y3, Y0
-	VMOVUPS     (DX)(DI*1), Y3
-	VFMADD231PS Y2, Y3, Y1
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R9, R8
-	SUBQ        $0x02, SI
-	JGE         loopDots1x2AVX2
-
-oddDots1x2AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots1x2AVX2
 	VMOVUPS     (CX), Y2
 	VMOVUPS     (DX), Y3
 	VFMADD231PS Y2, Y3, Y0
@@ -2066,8 +2062,32 @@ oddDots1x2AVX2:
 	VFMADD231PS Y2, Y3, Y1
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (DX), Y3
+	VFMADD231PS Y2, Y3, Y0
+	VMOVUPS     (DX)(DI*1), Y3
+	VFMADD231PS Y2, Y3, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots1x2AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (DX), Y3
+	VFMADD231PS Y2, Y3, Y0
+	VMOVUPS     (DX)(DI*1), Y3
+	VFMADD231PS Y2, Y3, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x2AVX2
 	MOVQ        48(AX), AX
@@ -2110,39 +2130,11 @@ freshDots4x1AVX2:
 	MOVQ 64(AX), R9
 	MOVQ 72(AX), R10
 	SUBQ $0x02, SI
-	JL   oddDots4x1AVX2
+	JL   fewSteps
 
-loopDots4x1AVX2:
+manySteps:
 	PREFETCHT1  (R9)
-	VMOVUPS     (CX), Y4
-	VMOVUPS     (CX)(DI*1), Y5
-	VMOVUPS     (CX)(DI*2), Y6
-	VMOVUPS     (CX)(R8*1), Y7
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y4, Y8, Y0
-	VFMADD231PS Y5, Y8, Y1
-	VFMADD231PS Y6, Y8, Y2
-	VFMADD231PS Y7, Y8, Y3
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y4
-	VMOVUPS     (CX)(DI*1), Y5
-	VMOVUPS     (CX)(DI*2), Y6
-	VMOVUPS     (CX)(R8*1), Y7
-	VMOVUPS     (DX), Y8
-	VFMADD231PS Y4, Y8, Y0
-	VFMADD231PS Y5, Y8, Y1
-	VFMADD231PS Y6, Y8, Y2
-	VFMADD231PS Y7, Y8, Y3
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R10, R9
-	SUBQ        $0x02, SI
-	JGE         loopDots4x1AVX2
-
-oddDots4x1AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots4x1AVX2
 	VMOVUPS     (CX), Y4
 	VMOVUPS     (CX)(DI*1), Y5
 	VMOVUPS     (CX)(DI*2), Y6
@@ -2154,8 +2146,40 @@ oddDots4x1AVX2:
 	VFMADD231PS Y7, Y8, Y3
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (CX)(DI*1), Y5
+	VMOVUPS     (CX)(DI*2), Y6
+	VMOVUPS     (CX)(R8*1), Y7
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y4, Y8, Y0
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots4x1AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (CX)(DI*1), Y5
+	VMOVUPS     (CX)(DI*2), Y6
+	VMOVUPS     (CX)(R8*1), Y7
+	VMOVUPS     (DX), Y8
+	VFMADD231PS Y4, Y8, Y0
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots4x1AVX2
 	MOVQ        48(AX), AX
@@ -2199,31 +2223,11 @@ freshDots2x1AVX2:
 	MOVQ 64(AX), R8
 	MOVQ 72(AX), R9
 	SUBQ $0x02, SI
-	JL   oddDots2x1AVX2
+	JL   fewSteps
 
-loopDots2x1AVX2:
+manySteps:
 	PREFETCHT1  (R8)
-	VMOVUPS     (CX), Y2
-	VMOVUPS     (CX)(DI*1), Y3
-	VMOVUPS     (DX), Y4
-	VFMADD231PS Y2, Y4, Y0
-	VFMADD231PS Y3, Y4, Y1
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y2
-	VMOVUPS     (CX)(DI*1), Y3
-	VMOVUPS     (DX), Y4
-	VFMADD231PS Y2, Y4, Y0
-	VFMADD231PS Y3, Y4, Y1
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R9, R8
-	SUBQ        $0x02, SI
-	JGE         loopDots2x1AVX2
-
-oddDots2x1AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots2x1AVX2
 	VMOVUPS     (CX), Y2
 	VMOVUPS     (CX)(DI*1), Y3
 	VMOVUPS     (DX), Y4
@@ -2231,8 +2235,32 @@ oddDots2x1AVX2:
 	VFMADD231PS Y3, Y4, Y1
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (CX)(DI*1), Y3
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VFMADD231PS Y3, Y4, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots2x1AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     (CX)(DI*1), Y3
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VFMADD231PS Y3, Y4, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots2x1AVX2
 	MOVQ        48(AX), AX
@@ -2268,34 +2296,38 @@ freshDots1x1AVX2:
 	MOVQ 64(AX), DI
 	MOVQ 72(AX), R8
 	SUBQ $0x02, SI
-	JL   oddDots1x1AVX2
+	JL   fewSteps
 
-loopDots1x1AVX2:
+manySteps:
 	PREFETCHT1  (DI)
-	VMOVUPS     (CX), Y1
-	VMOVUPS     (DX), Y2
-	VFMADD231PS Y1, Y2, Y0
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	VMOVUPS     (CX), Y1
-	VMOVUPS     (DX), Y2
-	VFMADD231PS Y1, Y2, Y0
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
 	ADDQ        R8, DI
-	SUBQ        $0x02, SI
-	JGE         loopDots1x1AVX2
-
-oddDots1x1AVX2:
-	ADDQ        $0x02, SI
-	JE          tailDots1x1AVX2
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x20, CX
 	ADDQ        $0x20, DX
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x02, SI
+	JGE         manySteps
 
-tailDots1x1AVX2:
+fewSteps:
+	ADDQ $0x02, SI
+	JE   endSteps
+
+oneSteps:
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y1, Y2, Y0
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	DECQ        SI
+	JNE         oneSteps
+
+endSteps:
 	CMPQ        48(AX), $0x00
 	JE          endDots1x1AVX2
 	MOVQ        48(AX), AX

@@ -63,14 +63,12 @@ const (
 	dotDepth = 1024
 	// dotWhole is how much is read at a time when there is only one: 64 K products of a tile are some tens of microseconds.
 	dotWhole = 1 << 14
-	// dotAhead is how far ahead each row is asked for when there is only one tile: 2 KB take as long as memory needs to answer.
-	dotAhead = 512
+	// rowAhead is how far ahead rows are asked for when one tile reads them, or few rows of c: 2 KB take as long as memory needs to answer.
+	rowAhead = 512
 	// outerDepth rows of b are read side by side: as many streams as the prefetchers follow.
 	outerDepth = 16
 	// outerCols is how much of them the rows of c meet one after another.
 	outerCols = 256
-	// outerAhead is how far ahead rows of b are asked for when what is read meets no other rows of c.
-	outerAhead = 512
 	// outerWhole is how many columns of c are done at a time when its rows meet all of b.
 	outerWhole = 1 << 13
 	// pastBytes is how large a result is that leaves the caches anyway before anybody reads it.
@@ -140,7 +138,7 @@ func (k *Kernel) dotRows(ws *Workspace, y []float32, ldy int, x []float32, ldx, 
 	for at := 0; at == 0 || at < depth; at += part {
 		for i, r, tile := from, 0, 0; i < to; i, tile = i+r, tile+1 {
 			r = first(k.samples, to-i)
-			steps, ahead := min(part, depth-at), dotAhead
+			steps, ahead := min(part, depth-at), rowAhead
 			if tiles > 1 { // a share of the next piece of these rows, or of the first one of the next rows
 				if ahead = part; at+part >= depth {
 					ahead = q*depth - at
@@ -182,7 +180,7 @@ func (k *Kernel) Outer(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth in
 				r = first(k.rows, i1-i)
 				// The elements of a are far apart, often in one set of the first-level cache.
 				a.Pack(ws.a, i, r, at, steps, r)
-				ahead := outerAhead
+				ahead := rowAhead
 				if width == outerCols {
 					ahead = cols // the next piece
 				}

@@ -124,7 +124,7 @@ func dots(t target, rows, outputs int) {
 		}
 	}
 	inMemory := func(r, q int) Mem { return Mem{Base: sumAt, Disp: (r*outputs + q) * t.bytes()} }
-	fresh, loop, tail, end := "fresh"+name, "loop"+name, "tail"+name, "end"+name
+	fresh, end := "fresh"+name, "end"+name
 	CMPQ(Mem{Base: p, Disp: 8 * 7}, Imm(0)) // Accumulate
 	JE(LabelRef(fresh))
 	for r := range sums {
@@ -148,33 +148,20 @@ func dots(t target, rows, outputs int) {
 		}
 	}
 	// A loop takes a line of each row, which is asked for once: one step with AVX-512, two with AVX2.
-	ahead, aheadStep, odd := fieldOf(p, 8), fieldOf(p, 9), "odd"+name
-	perLine := 64 / t.bytes()
-	advance := func(bytes int) {
-		ADDQ(Imm(uint64(bytes)), x)
-		ADDQ(Imm(uint64(bytes)), w)
-	}
-	SUBQ(Imm(uint64(perLine)), steps)
-	JL(LabelRef(odd))
-	Label(loop)
-	for q := range outputs {
-		PREFETCHT1(right.row(ahead, q))
-	}
-	for range perLine {
-		step(nil)
-		advance(t.bytes())
-	}
-	ADDQ(aheadStep, ahead)
-	SUBQ(Imm(uint64(perLine)), steps)
-	JGE(LabelRef(loop))
-	Label(odd)
-	if perLine > 1 {
-		ADDQ(Imm(uint64(perLine)), steps)
-		JE(LabelRef(tail))
-		step(nil)
-		advance(t.bytes())
-	}
-	Label(tail)
+	ahead, aheadStep, perLine := fieldOf(p, 8), fieldOf(p, 9), 64/t.bytes()
+	repeat("Steps", steps, perLine, func(count int) {
+		if count == perLine {
+			for q := range outputs {
+				PREFETCHT1(right.row(ahead, q))
+			}
+			ADDQ(aheadStep, ahead)
+		}
+		for range count {
+			step(nil)
+			ADDQ(Imm(uint64(t.bytes())), x)
+			ADDQ(Imm(uint64(t.bytes())), w)
+		}
+	})
 	CMPQ(Mem{Base: p, Disp: 8 * 6}, Imm(0)) // Tail
 	JE(LabelRef(end))
 	step(t.maskOf(p, 6))

@@ -311,15 +311,11 @@ func (s simd) loop(d stream, do body, sum *totals) {
 	Label("turn")
 	CMPQ(n, U32(turn*s.lanes))
 	JLT(LabelRef("rest"))
-	var others, written streams
+	var all streams
 	for _, name := range arrays {
-		if slices.Contains(write, name) {
-			written = append(written, at[name])
-		} else {
-			others = append(others, at[name])
-		}
+		all = append(all, at[name])
 	}
-	askAhead("turn", n, 4, 4*s.lanes*turn, others, written)
+	askAhead("turn", n, 4, 4*s.lanes*turn, all[len(write):], all[:len(write)])
 	for u := range turn {
 		x := values{}
 		for _, name := range read {
