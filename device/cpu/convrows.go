@@ -33,7 +33,7 @@ func (d *Device) convolveRowMajor(y, x, w *device.Tensor, e epilogue, s device.C
 				right = gemm.Strided{Data: image.image, Row: 1, Depth: g.places}
 			}
 			left := gemm.Strided{Data: g.weights(weights.data, group), Row: g.taps, Depth: 1}
-			d.kernel.Multiply(d.spaces[worker], to, g.places, 0, g.maps, low, high, g.taps, left, right, bias != nil)
+			d.kernel.Multiply(d.spaces[worker], to, g.places, gemm.Block(0, g.maps, low, high), g.taps, left, right, bias != nil)
 		}
 	})
 	if e.add != nil {
@@ -70,7 +70,7 @@ func (d *Device) backwardDataRowMajor(dx, dy, w *device.Tensor, s device.ConvSpe
 			}
 			left := gemm.Strided{Data: g.weights(floats(w), group)[first*window:], Row: 1, Depth: g.taps}
 			right := gemm.Strided{Data: g.output(floats(dy), n, group), Row: 1, Depth: g.places}
-			d.kernel.Multiply(d.spaces[worker], shares, g.places, 0, count*window, 0, g.places, g.maps, left, right, false)
+			d.kernel.Multiply(d.spaces[worker], shares, g.places, gemm.Block(0, count*window, 0, g.places), g.maps, left, right, false)
 			if !g.pointwise() {
 				d.addShares(g, pixels, shares)
 			}
@@ -115,7 +115,7 @@ func (d *Device) backwardWeightsRowMajor(dw, x, dy *device.Tensor, s device.Conv
 	multiply := func(worker int, c []float32, low, high, group, first, images int) {
 		left := &mapsOfAll{geometry: g, y: floats(dy), first: first, group: group}
 		right := &windowsOfAll{geometry: g, x: floats(x), first: first, group: group}
-		d.kernel.Multiply(d.spaces[worker], g.weights(c, group), g.taps, 0, g.maps, low, high, images*g.places, left, right, false)
+		d.kernel.Multiply(d.spaces[worker], g.weights(c, group), g.taps, gemm.Block(0, g.maps, low, high), images*g.places, left, right, false)
 	}
 	parts := min(weightParts, g.images)
 	if len(sum) > smallGradients || parts < 2 {

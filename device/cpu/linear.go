@@ -85,7 +85,7 @@ func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided,
 			if !d.kernel.MultiplySplit(ws, c, cols, i0, i1, j0, j1, depth, a, b) {
 				odd.Store(true)
 			}
-			d.kernel.Finish(ws, c, cols, i0, i1, j0, j1, bias, relu)
+			d.kernel.Finish(ws, c, cols, gemm.Block(i0, i1, j0, j1), bias, relu)
 		}
 		if rows > cols {
 			d.panels(rows, cols*depth, gemm.Side, func(worker, from, to int) { part(worker, from, to, 0, cols) })
@@ -96,10 +96,10 @@ func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided,
 			return
 		}
 	}
-	d.strips(rows, cols, depth, func(worker, i0, i1, j0, j1 int) {
+	d.strips(rows, cols, depth, func(worker int, p gemm.Part) {
 		ws := d.spaces[worker]
-		d.kernel.Multiply(ws, c, cols, i0, i1, j0, j1, depth, a, b, false)
-		d.kernel.Finish(ws, c, cols, i0, i1, j0, j1, bias, relu)
+		d.kernel.Multiply(ws, c, cols, p, depth, a, b, false)
+		d.kernel.Finish(ws, c, cols, p, bias, relu)
 	})
 }
 
@@ -109,17 +109,17 @@ func (d *Device) panels(n, cost, step int, do func(worker, from, to int)) {
 	d.divide((n+step-1)/step, step*cost/16, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
 
-// strips cuts a product into strips of rows or of columns, whichever leaves the worker with most to do less.
-func (d *Device) strips(rows, cols, depth int, do func(worker, i0, i1, j0, j1 int)) {
+// strips divides a product by rows or by columns, whichever leaves the worker with most to do less.
+func (d *Device) strips(rows, cols, depth int, do func(worker int, p gemm.Part)) {
 	if rows == 0 || cols == 0 {
 		return
 	}
 	k, size := d.kernel, d.team.size
-	if high, wide := share(rows, k.MR, size), share(cols, k.NR, size); k.Cost(high, cols) < k.Cost(rows, wide) {
-		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, from, to, 0, cols) })
+	if high := share(rows, k.MR, size); k.Cost(high, cols) < k.Cost(rows, (cols+size-1)/size) {
+		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}
-	d.panels(cols, rows*depth, k.NR, func(worker, from, to int) { do(worker, 0, rows, from, to) })
+	d.divide(k.Steps(rows, cols), k.MR*depth/16, func(worker, from, to int) { do(worker, k.Stretch(rows, cols, from, to)) })
 }
 
 // share is the largest part of n that panels gives a worker.

@@ -3085,16 +3085,18 @@ TEXT ·SumLanesAVX512(SB), NOSPLIT, $0-40
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z4, Z4, Z4
+	IMUL3Q       $0x18, CX, BX
 
 turn:
 	CMPQ       AX, $0x02
 	JLT        rest
-	CMPQ       AX, $0x0000001a
-	JL         pastturn
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1600(DX)
+	CMPQ       AX, $0x1a
+	JL         near
+	LEAQ       (DX)(BX*1), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(CX*1)
 
-pastturn:
+near:
 	VMOVUPS.Z     (DX), K1, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y5
 	VCVTPS2PD     Y0, Z0
@@ -7134,16 +7136,18 @@ TEXT ·SumLanesAVX2(SB), NOSPLIT, $0-40
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+	IMUL3Q       $0x18, CX, BX
 
 turn:
 	CMPQ       AX, $0x02
 	JLT        rest
-	CMPQ       AX, $0x0000001a
-	JL         pastturn
-	PREFETCHT0 1536(DX)
-	PREFETCHT0 1600(DX)
+	CMPQ       AX, $0x1a
+	JL         near
+	LEAQ       (DX)(BX*1), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(CX*1)
 
-pastturn:
+near:
 	VMASKMOVPS   (DX), Y0, Y10
 	VEXTRACTF128 $0x01, Y10, X11
 	VCVTPS2PD    X10, Y10

@@ -13,7 +13,7 @@ func ExampleKernel_Multiply() {
 	a := gemm.Strided{Data: []float32{1, 2, 3, 4, 5, 6}, Row: 3, Depth: 1}
 	b := gemm.Strided{Data: []float32{1, 0, 0, 1, 1, 1}, Row: 1, Depth: 2}
 	c := make([]float32, 4)
-	k.Multiply(k.NewWorkspace(func(n int) []float32 { return make([]float32, n) }), c, 2, 0, 2, 0, 2, 3, a, b, false)
+	k.Multiply(k.NewWorkspace(func(n int) []float32 { return make([]float32, n) }), c, 2, gemm.Block(0, 2, 0, 2), 3, a, b, false)
 	fmt.Println(c)
 	// Output: [4 5 10 11]
 }

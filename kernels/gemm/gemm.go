@@ -146,29 +146,32 @@ func (k *Kernel) Cost(rows, cols int) int {
 // copyCost was measured with AVX-512: 32 products or one copied element a cycle.
 const copyCost = 32
 
-// Multiply computes rows [i0, i1) and columns [j0, j1) of C = A B, or of C = C + A B: element (i, j) of C is c[i*ldc+j],
-// a has the rows of C, b its columns, and both have depth products to add.
-func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth int, a, b Operand, accumulate bool) {
-	if depth == 0 && !accumulate {
-		for i := i0; i < i1; i++ {
-			clear(c[i*ldc+j0 : i*ldc+j1])
-		}
+// Multiply computes a part of C = A B, or of C = C + A B: element (i, j) of C is c[i*ldc+j], a has the rows of C, b its columns, and
+// both have depth products to add.
+func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc int, p Part, depth int, a, b Operand, accumulate bool) {
+	for i := p.I0; i < p.I1 && depth == 0 && !accumulate; i++ {
+		from, to := p.columns(k, i, p.J0, p.J1-p.J0)
+		clear(c[i*ldc+from : i*ldc+max(from, to)])
 	}
 	cols, part := blockCols/k.NR*k.NR, evenly(depth, blockDepth, 16)
-	for j := j0; j < j1; j += cols {
-		width := min(cols, j1-j)
+	for j := p.J0; j < p.J1; j += cols {
+		width := min(cols, p.J1-j)
 		for at := 0; at < depth; at += part {
 			nk := min(part, depth-at)
-			right := k.lying(b, i1-i0, j, width, at)
+			right := k.lying(b, p.I1-p.I0, j, width, at)
 			k.packBlock(b, ws.b, j+right.cols, width-right.cols, at, nk)
-			for i := i0; i < i1; i += k.MR {
-				high := min(k.MR, i1-i)
-				k.pack(a, ws.a[:k.MR*nk], i, high, at, nk, k.MR)
-				next := afterRows(a, i+k.MR, i1, at, nk, k.MR)
-				if i+k.MR >= i1 && at+part < depth {
-					next = afterRows(a, i0, i1, at+part, min(part, depth-at-part), k.MR)
+			for i := p.I0; i < p.I1; i += k.MR {
+				from, to := p.columns(k, i, j, width)
+				if from >= to {
+					continue
 				}
-				k.row(ws, right, c[i*ldc+j:], ldc, high, width, nk, accumulate || at > 0, next)
+				high := min(k.MR, p.I1-i)
+				k.pack(a, ws.a[:k.MR*nk], i, high, at, nk, k.MR)
+				next := afterRows(a, i+k.MR, p.I1, at, nk, k.MR)
+				if i+k.MR >= p.I1 && at+part < depth {
+					next = afterRows(a, p.I0, p.I1, at+part, min(part, depth-at-part), k.MR)
+				}
+				k.row(ws, right, c[i*ldc+j:], ldc, high, from-j, to-j, nk, accumulate || at > 0, next)
 			}
 		}
 	}
@@ -246,12 +249,12 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 	}
 }
 
-// row multiplies a panel of A, of which high rows count, with those of B, of which the first are those that lie.
-func (k *Kernel) row(ws *Workspace, right lying, c []float32, ldc, high, width, nk int, accumulate bool, then soon) {
-	for q, n := 0, 0; q < width; q += n {
-		b, from, to := panels{ws.b, k.NR, k.NR * nk}, right.cols, width
+// row multiplies a panel of A, of which high rows count, with columns [first, last) of a block of B, of which the first are those that lie.
+func (k *Kernel) row(ws *Workspace, right lying, c []float32, ldc, high, first, last, nk int, accumulate bool, then soon) {
+	for q, n := first, 0; q < last; q += n {
+		b, from, to := panels{ws.b, k.NR, k.NR * nk}, right.cols, last
 		if q < from {
-			b, from, to = right.panels, 0, from
+			b, from, to = right.panels, 0, min(from, last)
 		}
 		b.data = b.data[(q-from)/k.NR*b.next:]
 		n = min(k.NR, to-q)

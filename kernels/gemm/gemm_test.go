@@ -148,7 +148,7 @@ func TestMultiply(t *testing.T) {
 			left, right := layouts[number%len(layouts)], layouts[number/2%len(layouts)]
 			for _, accumulate := range []bool{false, true} {
 				p := newProduct(src, size[0], size[1], size[2], src.Intn(3), left, right, accumulate)
-				k.Multiply(ws, p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, accumulate)
+				k.Multiply(ws, p.inner(), p.ldc, Block(0, p.rows, 0, p.cols), p.depth, p.a.Strided, p.b.Strided, accumulate)
 				if err := p.check(0, p.rows, 0, p.cols); err != nil {
 					t.Fatalf("%s: %d x %d x %d, A in %s, B in %s, ldc %d, accumulate %t, seed %d: %v",
 						k.Name, size[0], size[1], size[2], left.name, right.name, p.ldc, accumulate, seed, err)
@@ -164,7 +164,7 @@ func TestMultiplyOfEveryLayout(t *testing.T) {
 		for _, left := range layouts {
 			for _, right := range layouts {
 				p := newProduct(philox.NewSource(philox.Stream{Seed: 3}), 19, 37, 270, 2, left, right, false)
-				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, false)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, Block(0, p.rows, 0, p.cols), p.depth, p.a.Strided, p.b.Strided, false)
 				require.NoError(t, p.check(0, p.rows, 0, p.cols), "%s: A in %s, B in %s", k.Name, left.name, right.name)
 			}
 		}
@@ -181,7 +181,7 @@ func TestMultiplyOfAPart(t *testing.T) {
 			i1, j1 := i0+src.Intn(rows-i0+1), j0+src.Intn(cols-j0+1)
 			for _, accumulate := range []bool{false, true} {
 				p := newProduct(src, rows, cols, depth, 1, layouts[0], layouts[2], accumulate)
-				k.Multiply(k.dirty(), p.inner(), p.ldc, i0, i1, j0, j1, depth, p.a, p.b, accumulate)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, Block(i0, i1, j0, j1), depth, p.a, p.b, accumulate)
 				require.NoError(t, p.check(i0, i1, j0, j1), "%s: rows [%d, %d) of %d, columns [%d, %d) of %d, depth %d, accumulate %t",
 					k.Name, i0, i1, rows, j0, j1, cols, depth, accumulate)
 			}
@@ -197,19 +197,46 @@ func TestPartsGiveTheSameBits(t *testing.T) {
 			rows, cols, depth := 1+src.Intn(200), 1+src.Intn(120), 1+src.Intn(600)
 			for _, accumulate := range []bool{false, true} {
 				p := newProduct(src, rows, cols, depth, 0, layouts[src.Intn(len(layouts))], layouts[src.Intn(len(layouts))], accumulate)
-				k.Multiply(k.dirty(), p.inner(), p.ldc, 0, rows, 0, cols, depth, p.a.Strided, p.b.Strided, accumulate)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, Block(0, rows, 0, cols), depth, p.a.Strided, p.b.Strided, accumulate)
 				whole := append([]float32(nil), p.c...)
 				copy(p.c, p.before)
 				for _, i := range cuts(src, rows) {
 					for _, j := range cuts(src, cols) {
-						k.Multiply(k.dirty(), p.inner(), p.ldc, i[0], i[1], j[0], j[1], depth, p.a.Strided, p.b.Strided, accumulate)
+						k.Multiply(k.dirty(), p.inner(), p.ldc, Block(i[0], i[1], j[0], j[1]), depth, p.a.Strided, p.b.Strided, accumulate)
 					}
 				}
-				for at, v := range whole {
-					require.Equal(t, math.Float32bits(v), math.Float32bits(p.c[at]), "%s: %d x %d x %d, accumulate %t: element (%d, %d) is %v in parts, %v at once",
-						k.Name, rows, cols, depth, accumulate, (at-band)/p.ldc, (at-band)%p.ldc, p.c[at], v)
+				same := func(parts any) {
+					for at, v := range whole {
+						require.Equal(t, math.Float32bits(v), math.Float32bits(p.c[at]), "%s: %d x %d x %d, accumulate %t: element (%d, %d) is %v in parts %v, %v at once",
+							k.Name, rows, cols, depth, accumulate, (at-band)/p.ldc, (at-band)%p.ldc, p.c[at], parts, v)
+					}
 				}
+				same("that are blocks")
+				copy(p.c, p.before)
+				stretches := cuts(src, k.Steps(rows, cols))
+				for _, s := range stretches {
+					k.Multiply(k.dirty(), p.inner(), p.ldc, k.Stretch(rows, cols, s[0], s[1]), depth, p.a.Strided, p.b.Strided, accumulate)
+				}
+				same(stretches)
 			}
+		}
+	})
+}
+
+// However finely C is divided, each element is in one part and is finished by its worker alone.
+func TestStretchesMeet(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		src := philox.NewSource(philox.Stream{Seed: 8})
+		for range 200 {
+			rows, cols := 1+src.Intn(70), 1+src.Intn(140)
+			n, workers := k.Steps(rows, cols), 1+src.Intn(9)
+			y := make([]float32, rows*cols)
+			var parts []Part
+			for w := range workers {
+				parts = append(parts, k.Stretch(rows, cols, n*w/workers, n*(w+1)/workers))
+				k.Finish(k.dirty(), y, cols, parts[w], filled(cols, 1), false)
+			}
+			require.Equal(t, filled(rows*cols, 1), y, "%s: %d x %d by %d: %v", k.Name, rows, cols, workers, parts)
 		}
 	})
 }
@@ -234,7 +261,7 @@ func TestNaNStaysInItsRowAndColumn(t *testing.T) {
 		src := philox.NewSource(philox.Stream{Seed: 9})
 		p := newProduct(src, 20, 40, 9, 0, layouts[0], layouts[0], false)
 		p.a.Data[3*p.a.Row+5], p.b.Data[17*p.b.Row+2] = float32(math.NaN()), float32(math.Inf(1))
-		k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, p.depth, p.a.Strided, p.b.Strided, false)
+		k.Multiply(k.dirty(), p.inner(), p.ldc, Block(0, p.rows, 0, p.cols), p.depth, p.a.Strided, p.b.Strided, false)
 		for i := range p.rows {
 			for j := range p.cols {
 				v := float64(p.inner()[i*p.ldc+j])

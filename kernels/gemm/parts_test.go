@@ -96,7 +96,7 @@ func TestSplitsAreAsExact(t *testing.T) {
 			}
 			return math.Sqrt(sum / float64(p.rows*p.cols*depth))
 		}
-		k.Multiply(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, depth, p.a.Strided, p.b.Strided, false)
+		k.Multiply(k.dirty(), p.inner(), p.ldc, Block(0, p.rows, 0, p.cols), depth, p.a.Strided, p.b.Strided, false)
 		exact := distance()
 		require.True(t, k.MultiplySplit(k.dirty(), p.inner(), p.ldc, 0, p.rows, 0, p.cols, depth, p.a.Strided, p.b.Strided))
 		t.Logf("depth %d: %.3g of multiply-adds, %.3g of parts", depth, exact, distance())

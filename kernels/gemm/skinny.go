@@ -190,20 +190,20 @@ func (k *Kernel) Outer(ws *Workspace, c []float32, ldc, i0, i1, j0, j1, depth in
 	}
 }
 
-// Finish adds bias (nil: nothing) to rows [i0, i1), columns [j0, j1) of y, then takes max(0, y) if relu is asked for.
-func (k *Kernel) Finish(ws *Workspace, y []float32, ldy, i0, i1, j0, j1 int, bias []float32, relu bool) {
-	if (bias == nil && !relu) || i0 >= i1 || j0 >= j1 {
+// Finish adds bias (nil: nothing) to a part of y, then takes max(0, y) if relu is asked for.
+func (k *Kernel) Finish(ws *Workspace, y []float32, ldy int, p Part, bias []float32, relu bool) {
+	if bias == nil && !relu {
 		return
 	}
 	if bias == nil {
-		if len(ws.zeros) < j1 {
-			ws.zeros = make([]float32, j1)
+		if len(ws.zeros) < p.J1 {
+			ws.zeros = make([]float32, p.J1)
 		}
 		bias = ws.zeros
 	}
-	// A row at least, and no more than some tens of microseconds at a time.
-	rows := max(1, (1<<16)/(j1-j0))
-	for i := i0; i < i1; i += rows {
-		k.finish(ws, y[i*ldy+j0:], ldy, min(rows, i1-i), bias[j0:j1], relu)
+	for i := p.I0; i < p.I1; i += k.MR {
+		if from, to := p.columns(k, i, p.J0, p.J1-p.J0); from < to {
+			k.finish(ws, y[i*ldy+from:], ldy, min(k.MR, p.I1-i), bias[from:to], relu)
+		}
 	}
 }

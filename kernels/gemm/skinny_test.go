@@ -194,7 +194,7 @@ func TestFinish(t *testing.T) {
 						bias = draw(src, 1, cols, rowMajor).Data
 					}
 					j0, j1 := cols/3, cols-cols/4
-					k.Finish(ws, inside(y), cols, 1, 4, j0, j1, bias, relu)
+					k.Finish(ws, inside(y), cols, Block(1, 4, j0, j1), bias, relu)
 					for at, got := range y {
 						want := before[at]
 						if i, j := (at-band)/cols, (at-band)%cols; at >= band && i >= 1 && i < 4 && j >= j0 && j < j1 {

@@ -50,7 +50,7 @@ func fast(b *testing.B, do func(b *testing.B, k *Kernel)) {
 func BenchmarkMultiply(b *testing.B) {
 	fast(b, func(b *testing.B, k *Kernel) {
 		multiply(b, k, func(ws *Workspace, c []float32, m, n, depth int, left, right Strided) {
-			k.Multiply(ws, c, n, 0, m, 0, n, depth, left, right, false)
+			k.Multiply(ws, c, n, Block(0, m, 0, n), depth, left, right, false)
 		})
 	})
 }

@@ -174,10 +174,20 @@ func (s simd) lanewise() {
 			}
 			ADDQ(step, at)
 		}
+		// Rows of a matrix are far apart, so they are asked for as rows: as far ahead as if they were 64 bytes long.
+		const rowsAhead = lineAhead / 64
+		far := GP64()
+		IMUL3Q(Imm(rowsAhead), step, far)
 		Label("turn")
 		CMPQ(rows, Imm(2))
 		JLT(LabelRef("rest"))
-		askAhead("turn", rows, 64, 128, streams{at}, nil)
+		CMPQ(rows, Imm(rowsAhead+2))
+		JL(LabelRef("near"))
+		next := GP64()
+		LEAQ(Mem{Base: at, Index: far, Scale: 1}, next)
+		PREFETCHT0(Mem{Base: next})
+		PREFETCHT0(Mem{Base: next, Index: step, Scale: 1})
+		Label("near")
 		row(0)
 		row(1)
 		SUBQ(Imm(2), rows)
