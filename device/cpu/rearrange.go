@@ -20,7 +20,8 @@ func (d *Device) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, 
 	return device.NewView(x, shape), nil
 }
 
-// CopyRegion implements device.Rearrangement, row by row along the last axis.
+// CopyRegion implements device.Rearrangement, a run of memory after the other: the last axis, and those before it as long as all of both
+// tensors' axes behind them is copied.
 func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, from []int, extent []int) error {
 	switch {
 	case blocked(dst) && blocked(src):
@@ -30,32 +31,36 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CopyRegion(t[0], to, t[1], from, extent) }, dst, src)
 	}
 	in, result := floats(src), out(dst)
-	last := len(extent) - 1
-	if last < 0 {
-		result[0] = in[0]
-		return nil
+	outer, run := len(extent), 1 // so many axes lead from run to run
+	for whole := true; whole && outer > 0; {
+		outer--
+		run *= extent[outer]
+		whole = extent[outer] == src.Shape[outer] && extent[outer] == dst.Shape[outer]
 	}
-	rows := axes{extent[:last], nil}
-	inside := func(shape tensor.Shape, origin []int) (first int, steps []int) {
-		steps = make([]int, len(shape))
-		step := 1
-		for axis := last; axis >= 0; axis-- {
+	inside := func(shape tensor.Shape, origin []int) (first int, runs axes) {
+		steps, step := make([]int, len(shape)), 1
+		for axis := len(shape) - 1; axis >= 0; axis-- {
 			steps[axis] = step
 			first += origin[axis] * step
 			step *= shape[axis]
 		}
-		return first, steps[:last]
+		return first, axes{extent[:outer], steps[:outer]}
 	}
-	firstIn, stepsIn := inside(src.Shape, from)
-	firstOut, stepsOut := inside(dst.Shape, to)
-	rowsIn, rowsOut := axes{rows.counts, stepsIn}, axes{rows.counts, stepsOut}
-	d.divide(rows.size(), extent[last], func(_, low, high int) {
-		for row := low; row < high; row++ {
-			copy(result[firstOut+rowsOut.offset(row):][:extent[last]], in[firstIn+rowsIn.offset(row):])
+	firstIn, runsIn := inside(src.Shape, from)
+	firstOut, runsOut := inside(dst.Shape, to)
+	d.elements(runsIn.size()*run, func(low, high int) {
+		for at := low; at < high; {
+			number, into := at/run, at%run
+			n := min(run-into, high-at, longestCopy)
+			copy(result[firstOut+runsOut.offset(number)+into:][:n], in[firstIn+runsIn.offset(number)+into:])
+			at += n
 		}
 	})
 	return nil
 }
+
+// longestCopy is how many elements are copied at a time, within which the collector cannot stop us: some tens of microseconds.
+const longestCopy = 1 << 16
 
 // copyBlocks is CopyRegion between tensors in blocks. The channels go in pieces that lie in one block of each: whole blocks
 // where the offsets agree, as in the concatenations of most networks, and then whole rows at once.

@@ -14,6 +14,16 @@ func Tile14x32AVX512(p *byte)
 //go:noescape
 func Tile14x16AVX512(p *byte)
 
+// Tile14x32LyingAVX512 computes tiles of 14 rows and 32 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile14x32LyingAVX512(p *byte)
+
+// Tile14x16LyingAVX512 computes tiles of 14 rows and 16 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile14x16LyingAVX512(p *byte)
+
 // Tile8x32AVX512 computes tiles of 8 rows and 32 columns, of panels of A for 14 rows.
 //
 //go:noescape
@@ -24,6 +34,16 @@ func Tile8x32AVX512(p *byte)
 //go:noescape
 func Tile8x16AVX512(p *byte)
 
+// Tile8x32LyingAVX512 computes tiles of 8 rows and 32 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile8x32LyingAVX512(p *byte)
+
+// Tile8x16LyingAVX512 computes tiles of 8 rows and 16 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile8x16LyingAVX512(p *byte)
+
 // Tile4x32AVX512 computes tiles of 4 rows and 32 columns, of panels of A for 14 rows.
 //
 //go:noescape
@@ -33,6 +53,16 @@ func Tile4x32AVX512(p *byte)
 //
 //go:noescape
 func Tile4x16AVX512(p *byte)
+
+// Tile4x32LyingAVX512 computes tiles of 4 rows and 32 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile4x32LyingAVX512(p *byte)
+
+// Tile4x16LyingAVX512 computes tiles of 4 rows and 16 columns, of rows of A, ARow from each to the next.
+//
+//go:noescape
+func Tile4x16LyingAVX512(p *byte)
 
 // Transpose14AVX512 copies 14 rows of blocks*16 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //

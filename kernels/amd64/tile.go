@@ -8,7 +8,7 @@ package amd64
 // Meanwhile it asks for other memory, for the second-level cache: a line of it for each row of a tile.
 type Tile struct {
 	Depth, Tiles int      // Tiles is at least 1
-	A            *float32 // elements i side by side, those of k+1 behind those of k
+	A            *float32 // a panel: elements i side by side, those of k+1 behind those of k
 	B            *float32
 	C            *float32
 	BStep        int // from k to k+1
@@ -18,4 +18,5 @@ type Tile struct {
 	Soon         *float32
 	SoonRow      int // from row to row
 	SoonNext     int // from behind a tile's last row to the next tile's first
+	ARow         int // of the kernels whose A lies in rows, each row's elements k side by side
 }

@@ -48,6 +48,7 @@ type Kernel struct {
 	Name   string // of the instruction set: "amx", "avx512", "avx2", "generic"
 	MR, NR int    // rows and columns of a tile
 	lie    int    // rows of A at most for which B is used where it lies, if it can be
+	meet   int    // panels of B at most for which rows of A are
 	// transpose and lines are what pack a Strided faster than Go can: dst[k*width+i] = src[i*stride+k] and src[k*stride+i] for
 	// all i < width and steps k; transpose does the first of the steps and says how many. Both are nil in plain Go.
 	transpose func(dst []float32, width int, src []float32, stride, steps int) int
@@ -66,7 +67,13 @@ type Kernel struct {
 // Panel b(t) starts at b[t*next]. Meanwhile the tiles may ask the memory for what is packed soon.
 type tiles struct {
 	rows, cols int
-	do         func(ws *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, then soon)
+	do         func(ws *Workspace, depth, count int, a rows, b panels, c []float32, ldc int, accumulate bool, then soon)
+}
+
+// rows of A: a panel of them, or those of a matrix, so many elements from each to the next.
+type rows struct {
+	data []float32
+	row  int // 0: a panel
 }
 
 // panels of B: steps are ldb elements apart, one panel's first step and the next's next.
@@ -166,15 +173,26 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc int, p Part, depth int
 					continue
 				}
 				high := min(k.MR, p.I1-i)
-				k.pack(a, ws.a[:k.MR*nk], i, high, at, nk, k.MR)
+				left := k.rowsOf(a, ws.a, i, high, at, nk, to-from)
 				next := afterRows(a, i+k.MR, p.I1, at, nk, k.MR)
 				if i+k.MR >= p.I1 && at+part < depth {
 					next = afterRows(a, p.I0, p.I1, at+part, min(part, depth-at-part), k.MR)
 				}
-				k.row(ws, right, c[i*ldc+j:], ldc, high, from-j, to-j, nk, accumulate || at > 0, next)
+				k.row(ws, left, right, c[i*ldc+j:], ldc, high, from-j, to-j, nk, accumulate || at > 0, next)
 			}
 		}
 	}
+}
+
+// rowsOf are rows of A for tiles of some width together: packed, or where they lie, if that is not much, each row's elements lie side by
+// side and the rows are a tile's. A copy is made by each worker that has these rows, so it costs the more the more of them there are.
+// Rows of 2^n elements start in one set of the first-level cache, and push each other out.
+func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width int) rows {
+	if s, strided := a.(Strided); strided && width <= k.meet*k.NR && s.Depth == 1 && s.Row%1024 != 0 && k.least(high, k.NR).rows == high {
+		return rows{s.Data[i*s.Row+depth:], s.Row}
+	}
+	k.pack(a, panel[:k.MR*nk], i, high, depth, nk, k.MR)
+	return rows{panel, 0}
 }
 
 // lying are columns of B that are used where they lie: of few rows of A, to which a copy would bring little, and as many as make
@@ -250,7 +268,7 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 }
 
 // row multiplies a panel of A, of which high rows count, with columns [first, last) of a block of B, of which the first are those that lie.
-func (k *Kernel) row(ws *Workspace, right lying, c []float32, ldc, high, first, last, nk int, accumulate bool, then soon) {
+func (k *Kernel) row(ws *Workspace, left rows, right lying, c []float32, ldc, high, first, last, nk int, accumulate bool, then soon) {
 	for q, n := first, 0; q < last; q += n {
 		b, from, to := panels{ws.b, k.NR, k.NR * nk}, right.cols, last
 		if q < from {
@@ -261,12 +279,12 @@ func (k *Kernel) row(ws *Workspace, right lying, c []float32, ldc, high, first, 
 		t, out := k.least(high, n), c[q:]
 		if t.rows == high && t.cols == n {
 			count := max(1, (to-q)/k.NR)
-			t.do(ws, nk, count, ws.a, b, out, ldc, accumulate, then)
+			t.do(ws, nk, count, left, b, out, ldc, accumulate, then)
 			n *= count
 			continue
 		}
 		// A tile that hangs over the edge is computed whole, aside, so that its sums are those of a whole tile.
-		t.do(ws, nk, 1, ws.a, b, ws.c, t.cols, false, soon{})
+		t.do(ws, nk, 1, left, b, ws.c, t.cols, false, soon{})
 		for i := range high {
 			line := out[i*ldc:][:n]
 			if !accumulate {

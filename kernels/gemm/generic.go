@@ -3,9 +3,9 @@ package gemm
 import "math"
 
 // generic does tiles side by side.
-func generic(_ *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, _ soon) {
+func generic(_ *Workspace, depth, count int, a rows, b panels, c []float32, ldc int, accumulate bool, _ soon) {
 	for t := range count {
-		genericTile(depth, a, b.data[t*b.next:], b.ldb, c[4*t:], ldc, accumulate)
+		genericTile(depth, a.data, b.data[t*b.next:], b.ldb, c[4*t:], ldc, accumulate)
 	}
 }
 

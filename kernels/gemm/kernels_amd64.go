@@ -10,8 +10,8 @@ func init() {
 		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
 		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
 		skinny:    skinnyAVX2}
-	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, lie: 512, tiles: []tiles{avx512(4, 16, amd64.Tile4x16AVX512), avx512(8, 16, amd64.Tile8x16AVX512), avx512(14, 16, amd64.Tile14x16AVX512),
-		avx512(4, 32, amd64.Tile4x32AVX512), avx512(8, 32, amd64.Tile8x32AVX512), avx512(14, 32, amd64.Tile14x32AVX512)},
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, lie: 512, meet: 16, tiles: []tiles{avx512(4, 16, amd64.Tile4x16AVX512, amd64.Tile4x16LyingAVX512), avx512(8, 16, amd64.Tile8x16AVX512, amd64.Tile8x16LyingAVX512), avx512(14, 16, amd64.Tile14x16AVX512, amd64.Tile14x16LyingAVX512),
+		avx512(4, 32, amd64.Tile4x32AVX512, amd64.Tile4x32LyingAVX512), avx512(8, 32, amd64.Tile8x32AVX512, amd64.Tile8x32LyingAVX512), avx512(14, 32, amd64.Tile14x32AVX512, amd64.Tile14x32LyingAVX512)},
 		transpose: transposed(16, map[int]part{14: {14, amd64.Transpose14AVX512}, 32: {16, amd64.Transpose16AVX512}}),
 		lines:     copied(map[int]lines{14: amd64.Lines14AVX512, 32: amd64.Lines32AVX512}),
 		skinny:    skinnyAVX512}
@@ -22,21 +22,27 @@ func init() {
 // together is how many multiply-adds a call may have: more would keep the collector waiting for longer than 100 us.
 const together = 1 << 23
 
-func avx512(rows, cols int, do kernel) tiles { return assembly(14, 32, rows, cols, do) }
-func avx2(rows, cols int, do kernel) tiles   { return assembly(6, 16, rows, cols, do) }
+func avx512(rows, cols int, packed, lying kernel) tiles {
+	return assembly(14, rows, cols, packed, lying)
+}
+func avx2(rows, cols int, packed kernel) tiles { return assembly(6, rows, cols, packed, nil) }
 
-// assembly makes tiles of rows and cols, of panels of A and B as wide as high and wide.
-func assembly(high, wide, rows, cols int, do kernel) tiles {
-	return tiles{rows, cols, func(ws *Workspace, depth, count int, a []float32, b panels, c []float32, ldc int, accumulate bool, then soon) {
+// assembly makes tiles of some rows and cols, of panels of A as high as high, or of rows where they lie.
+func assembly(high, height, cols int, packed, lying kernel) tiles {
+	return tiles{height, cols, func(ws *Workspace, depth, count int, a rows, b panels, c []float32, ldc int, accumulate bool, then soon) {
 		if depth == 0 || count == 0 {
 			return // the panels are empty, and so have no first element
 		}
-		_, _, _ = a[depth*high-1], b.data[(count-1)*b.next+(depth-1)*b.ldb+cols-1], c[(rows-1)*ldc+count*cols-1]
-		ws.call.tile = amd64.Tile{Depth: depth, A: &a[0], BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
+		do, last := packed, depth*high-1
+		if a.row > 0 {
+			do, last = lying, (height-1)*a.row+depth-1
+		}
+		_, _, _ = a.data[last], b.data[(count-1)*b.next+(depth-1)*b.ldb+cols-1], c[(height-1)*ldc+count*cols-1]
+		ws.call.tile = amd64.Tile{Depth: depth, A: &a.data[0], ARow: 4 * a.row, BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
 		p := &ws.call.tile
-		for most := max(1, together/(rows*cols*depth)); count > 0; {
+		for most := max(1, together/(height*cols*depth)); count > 0; {
 			var n int
-			p.Soon, p.SoonRow, p.SoonNext, n = then.ask(p.A, rows, amd64.Piece(count, most))
+			p.Soon, p.SoonRow, p.SoonNext, n = then.ask(p.A, height, amd64.Piece(count, most))
 			p.Tiles, p.B, p.C = n, &b.data[0], &c[0]
 			do(bytes(p))
 			if count -= n; count > 0 {

@@ -117,7 +117,7 @@ func (k *Kernel) thousandTiles(room func(n int) []float32) (do func(), flops flo
 	x, y, c := room(k.MR*blockDepth), panels{room(k.NR * blockDepth), k.NR, 0}, room(k.MR*k.NR)
 	return func() {
 		for range 1000 {
-			k.tiles[len(k.tiles)-1].do(ws, blockDepth, 1, x, y, c, k.NR, true, soon{})
+			k.tiles[len(k.tiles)-1].do(ws, blockDepth, 1, rows{x, 0}, y, c, k.NR, true, soon{})
 		}
 	}, 1000 * 2 * float64(k.MR*k.NR*blockDepth)
 }

@@ -38,8 +38,10 @@ func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM, 1}
 	for _, rows := range []int{14, 8, 4} {
-		tile(wide, rows, 2)
-		tile(wide, rows, 1)
+		for _, lies := range []bool{false, true} {
+			tile(wide, rows, 2, lies)
+			tile(wide, rows, 1, lies)
+		}
 	}
 	transpose(wide, 14)
 	transpose(wide, 16)
@@ -48,8 +50,8 @@ func tiles() {
 	// 12 sums, two vectors of B and two of A: all 16 registers.
 	narrow := target{"AVX2", 6, 8, YMM, 4}
 	for _, rows := range []int{6, 3} {
-		tile(narrow, rows, 2)
-		tile(narrow, rows, 1)
+		tile(narrow, rows, 2, false)
+		tile(narrow, rows, 1, false)
 	}
 	transpose(narrow, 6)
 	transpose(narrow, 8)
@@ -72,12 +74,15 @@ func (t target) zero(r reg.VecVirtual) {
 // bytes of a register.
 func (t target) bytes() int { return 4 * t.lanes }
 
-// tile writes the tiles of so many rows and vectors, of panels for t.rows and two vectors.
-func tile(t target, rows, vectors int) {
+// tile writes the tiles of so many rows and vectors, of panels for t.rows and two vectors; or of rows of A that lie where they are.
+func tile(t target, rows, vectors int, lies bool) {
 	cols := vectors * t.lanes
-	name := fmt.Sprintf("Tile%dx%d%s", rows, cols, t.name)
+	name, doc := fmt.Sprintf("Tile%dx%d%s", rows, cols, t.name), fmt.Sprintf("of panels of A for %d rows", t.rows)
+	if lies {
+		name, doc = fmt.Sprintf("Tile%dx%dLying%s", rows, cols, t.name), "of rows of A, ARow from each to the next"
+	}
 	TEXT(name, attr.NOSPLIT, "func(p *byte)")
-	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns, of panels of A for %d rows.", name, rows, cols, t.rows))
+	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns, %s.", name, rows, cols, doc))
 	Pragma("noescape")
 	p := Load(Param("p"), GP64())
 	field := func(i int) Mem { return Mem{Base: p, Disp: 8 * i} } // of Tile, in its order
@@ -86,12 +91,22 @@ func tile(t target, rows, vectors int) {
 		MOVQ(field(i), r)
 		return r
 	}
-	tiles, b, c, bStep, cRow, soon, soonRow := load(1), load(3), load(4), load(5), load(7), load(9), load(10)
+	b, c, bStep, soon := load(3), load(4), load(5), load(9)
+	tiles, cRow, soonRow := field(1), field(7), field(10)
 	bStep3 := GP64()
-	LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
+	if t.unrolled > 1 {
+		LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
+	}
+	var left place
+	if lies {
+		left = lyingRows(t, rows, load(12))
+	} else {
+		left = packedRows(t)
+	}
 	next := "next" + t.name
 	Label(next)
-	a, far := load(2), GP64()
+	left.begin(field(2))
+	far := GP64()
 	MOVQ(bStep, far)
 	SHLQ(Imm(ahead), far)
 	ADDQ(b, far)
@@ -107,7 +122,7 @@ func tile(t target, rows, vectors int) {
 	for j := range right {
 		right[j] = t.vector()
 	}
-	left := [2]reg.VecVirtual{t.vector(), t.vector()}
+	elements := [2]reg.VecVirtual{t.vector(), t.vector()}
 	// after is the place some steps of B behind another.
 	after := func(base reg.Register, steps int) Mem {
 		switch steps {
@@ -127,14 +142,14 @@ func tile(t target, rows, vectors int) {
 				PREFETCHT0(after(far, k).Offset(at))
 			}
 			for i := range sums {
-				l := left[i%2]
-				VBROADCASTSS(Mem{Base: a, Disp: 4 * (t.rows*k + i)}, l)
+				l := elements[i%2]
+				VBROADCASTSS(left.at(i, k), l)
 				for j, r := range right {
 					VFMADD231PS(r, l, sums[i][j])
 				}
 			}
 		}
-		ADDQ(Imm(uint64(4*t.rows*count)), a)
+		left.advance(count)
 		LEAQ(after(b, count), b)
 		LEAQ(after(far, count), far)
 	}
@@ -195,6 +210,71 @@ func tile(t target, rows, vectors int) {
 	JNE(LabelRef(next))
 	VZEROUPPER()
 	RET()
+}
+
+// place is where the elements of A are: begin sets it to where they start, at is that of row i some steps on, and advance goes so many on.
+type place struct {
+	begin   func(a Mem)
+	at      func(i, steps int) Mem
+	advance func(steps int)
+}
+
+// packedRows are the elements of a step side by side, a panel's height of them.
+func packedRows(t target) place {
+	a := GP64()
+	return place{
+		begin:   func(from Mem) { MOVQ(from, a) },
+		at:      func(i, steps int) Mem { return Mem{Base: a, Disp: 4 * (t.rows*steps + i)} },
+		advance: func(steps int) { ADDQ(Imm(uint64(4*t.rows*steps)), a) },
+	}
+}
+
+// lyingRows are rows of a matrix, so many bytes from each to the next. One address is told from a few registers: row 0 or 7 with 1, 2, 4 or 8 times
+// the distance, with 1 or 2 times three of it, or with five of it, which makes 14 rows.
+func lyingRows(t target, rows int, distance reg.GPVirtual) place {
+	times := map[int]reg.GPVirtual{1: distance}
+	for odd := 3; odd <= 5; odd += 2 {
+		if rows > odd {
+			times[odd] = GP64()
+			LEAQ(Mem{Base: distance, Index: distance, Scale: uint8(odd - 1)}, times[odd])
+		}
+	}
+	bases := map[int]reg.GPVirtual{0: GP64()}
+	if rows > 7 {
+		bases[7] = GP64()
+	}
+	at := func(i, steps int) Mem {
+		for _, base := range []int{0, 7} {
+			if i == base {
+				return Mem{Base: bases[base], Disp: 4 * steps}
+			}
+			for _, odd := range []int{1, 3, 5} {
+				for scale := 1; scale <= 8; scale *= 2 {
+					if _, there := bases[base]; there && base+odd*scale == i {
+						return Mem{Base: bases[base], Index: times[odd], Scale: uint8(scale), Disp: 4 * steps}
+					}
+				}
+			}
+		}
+		panic(fmt.Sprintf("row %d is out of reach", i))
+	}
+	return place{
+		begin: func(from Mem) {
+			MOVQ(from, bases[0])
+			if rows > 7 { // 7 = 8 - 1
+				LEAQ(Mem{Base: bases[0], Index: distance, Scale: 8}, bases[7])
+				SUBQ(distance, bases[7])
+			}
+		},
+		at: at,
+		advance: func(steps int) {
+			for _, base := range []int{0, 7} {
+				if r, there := bases[base]; there {
+					ADDQ(Imm(uint64(4*steps)), r)
+				}
+			}
+		},
+	}
 }
 
 // transpose writes the copy of rows that become columns: dst[k*width+i] = src[i*stride+k] for rows i, and blocks*lanes steps k.
