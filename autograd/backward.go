@@ -49,7 +49,7 @@ func (t *Tape) Backward(loss *Value) error {
 	}
 	for i := len(t.records) - 1; i >= 0; i-- {
 		r := &t.records[i]
-		if r.out.grad != nil {
+		if r.out.grad != nil || r.out.pooled != nil {
 			if err := r.backward(r.out.grad); err != nil {
 				return t.fail(r.op, r.layer, err)
 			}

@@ -18,13 +18,35 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 	if err != nil {
 		return t.Fail(err)
 	}
-	return t.apply(operation{name: op, operands: operands, shape: shape,
+	var y *Value
+	y = t.apply(operation{name: op, operands: operands, shape: shape,
 		forward:  func(y *device.Tensor) error { return t.dev.Conv(y, x.data, w.data, b.tensor(), s) },
-		backward: func(dy *device.Tensor) error { return t.convGradients(x, w, b, dy, s) }})
+		backward: func(dy *device.Tensor) error { return t.convGradients(y, x, w, b, dy, s) }})
+	y.convolved = true
+	return y
 }
 
-// convGradients gives each operand of a convolution its gradient.
-func (t *Tape) convGradients(x, w, b *Value, dy *device.Tensor, s device.ConvSpec) error {
+// convGradients gives each operand of a convolution with the result y its gradient, of dy or of what y.pooled has in its place.
+func (t *Tape) convGradients(y, x, w, b *Value, dy *device.Tensor, s device.ConvSpec) error {
+	if p := y.pooled; p != nil {
+		if err := t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, p.dz) }); err != nil {
+			return err
+		}
+		if fused, has := t.dev.(device.FusedPooling); has && !x.wantsGrad() {
+			return t.give(w, func(dw *device.Tensor) error {
+				return fused.ConvBackwardWeightsPooled(dw, x.data, p.dz, y.data, p.y, s, p.spec)
+			})
+		}
+		whole, err := t.gradient(y)
+		if err != nil {
+			return err
+		}
+		defer whole.Release()
+		if err := t.dev.PoolBackward(whole, p.dz, y.data, p.y, p.spec); err != nil {
+			return err
+		}
+		b, dy = nil, whole
+	}
 	return firstError(
 		t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dy) }),
 		t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }),

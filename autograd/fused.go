@@ -72,9 +72,9 @@ func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 	y = t.apply(operation{name: op, operands: operands, shape: shape,
 		forward: func(y *device.Tensor) error { return fused.ConvReLU(y, x.data, w.data, b.tensor(), s) },
 		backward: func(dy *device.Tensor) error {
-			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.convGradients(x, w, b, dz, s) })
+			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.convGradients(y, x, w, b, dz, s) })
 		}})
-	y.rectified = true
+	y.rectified, y.convolved = true, true
 	return y
 }
 

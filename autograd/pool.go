@@ -23,6 +23,10 @@ func Pool(x *Value, s device.PoolSpec) *Value {
 		forward: func(y *device.Tensor) error { return t.dev.Pool(y, x.data, s) },
 		backward: func(dy *device.Tensor) error {
 			return t.beforeRectified(x, y, dy, s, func(dz *device.Tensor) error {
+				if x.takesPooled(s) {
+					x.pooled = &pooledGradient{dz: dz.Retain(), y: y.data.Retain(), spec: s}
+					return nil
+				}
 				return t.give(x, func(dx *device.Tensor) error { return t.dev.PoolBackward(dx, dz, x.data, y.data, s) })
 			})
 		}})
@@ -38,6 +42,25 @@ func (t *Tape) beforeRectified(x, y *Value, dy *device.Tensor, s device.PoolSpec
 	}
 	x.masked = true
 	return t.beforeReLU(y, dy, backward)
+}
+
+// pooledGradient is the gradient of a value that nobody but a pooling saw: PoolBackward of dz, y being the pooled value. A convolution
+// needs less than that as a whole: its bias gets the sums of dz, which are the same, for each element of dz goes to one place.
+type pooledGradient struct {
+	dz, y *device.Tensor
+	spec  device.PoolSpec
+}
+
+func (g *pooledGradient) release() {
+	if g != nil {
+		g.dz.Release()
+		g.y.Release()
+	}
+}
+
+// takesPooled says that x's gradient may stay as the pooling has it. If x is the result of a ReLU too then beforeRectified has taken the slope.
+func (x *Value) takesPooled(s device.PoolSpec) bool {
+	return x.convolved && (!x.rectified || x.masked) && s.Kind != device.AveragePool && x.readers == 1 && !x.keep
 }
 
 // GlobalPool reduces each map to one element: [N, C, H, W] to [N, C, 1, 1].

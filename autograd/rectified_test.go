@@ -99,3 +99,103 @@ func (d *slopesSeen) ActivateBackward(dx, dy, x, y *device.Tensor, s device.Acti
 	d.elements += dx.Size()
 	return d.Device.ActivateBackward(dx, dy, x, y, s)
 }
+
+// A convolution whose result only a pooling sees gets its gradient as the pooling has it: its bias the sums of the small maps, its weights
+// what a device makes of them; the gradient of the large maps is made for the input alone. Whoever else sees the result changes that.
+func TestConvolutionTakesThePooledGradient(t *testing.T) {
+	halves := device.PoolSpec{Window: [2]int{2, 2}}
+	for _, row := range []struct {
+		name        string
+		pool        device.PoolSpec
+		relu, input bool // the input wants a gradient too
+		see         func(y *autograd.Value)
+		fused, made int // calls for weights from small maps, gradients of large ones
+	}{
+		{"conv, ReLU", halves, true, false, nil, 1, 0},
+		{"conv", halves, false, false, nil, 1, 0},
+		{"smallest", device.PoolSpec{Kind: device.MinPool, Window: [2]int{2, 2}}, false, false, nil, 1, 0},
+		{"smallest after ReLU, which takes its own slope", device.PoolSpec{Kind: device.MinPool, Window: [2]int{2, 2}}, true, false, nil, 0, 1},
+		{"overlapping", device.PoolSpec{Window: [2]int{3, 3}, Stride: [2]int{2, 2}, Padding: device.Pad(1)}, true, false, nil, 1, 0},
+		{"mean", device.PoolSpec{Kind: device.AveragePool, Window: [2]int{2, 2}}, false, false, nil, 0, 1},
+		{"the input wants one", halves, true, true, nil, 0, 1},
+		{"kept", halves, true, false, func(y *autograd.Value) { y.Keep() }, 0, 1},
+		{"pooled twice", halves, true, false, func(y *autograd.Value) { autograd.Pool(y, halves) }, 0, 1},
+	} {
+		for _, plain := range devices(t) {
+			run := func(d device.Device, kept bool) (all []float64) {
+				tape := autograd.NewTape(d)
+				defer tape.Reset()
+				x, w, b := tape.Variable(drawn(1, 3, 2, 7, 8)), tape.Variable(drawn(2, 17, 2, 3, 3)), tape.Variable(drawn(3, 17))
+				if !row.input {
+					x = tape.Input(drawn(1, 3, 2, 7, 8))
+				}
+				var y *autograd.Value
+				if row.relu {
+					y = autograd.Conv2DReLU(x, w, b, same)
+				} else {
+					y = autograd.Conv2D(x, w, b, same)
+				}
+				if kept {
+					y.Keep()
+				} else if row.see != nil {
+					row.see(y)
+				}
+				pooled := autograd.Pool(y, row.pool)
+				loss := autograd.SquaredError(pooled, tape.Input(tensor.New(tensor.WithShape(pooled.Shape()...), tensor.Of(tensor.Float64))))
+				require.NoError(t, tape.Err(), row.name)
+				require.NoError(t, tape.Backward(loss), row.name)
+				for _, v := range []*autograd.Value{w, b, x} {
+					if v.Grad() != nil {
+						g, err := v.Grad().Floats()
+						require.NoError(t, err)
+						all = append(all, g...)
+					}
+				}
+				return all
+			}
+			seen := &poolingsSeen{Device: plain}
+			got, want := run(seen, false), run(plain, true)
+			require.InDeltaSlice(t, want, got, 2e-5, "%s, %s", plain.Name(), row.name)
+			require.Equal(t, [2]int{row.fused, row.made}, [2]int{seen.fused, seen.made}, "%s, %s", plain.Name(), row.name)
+		}
+	}
+}
+
+// poolingsSeen counts how the gradient of a pooling is asked for, and offers the fused primitives that this takes.
+type poolingsSeen struct {
+	device.Device
+	fused, made int
+}
+
+func (d *poolingsSeen) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, error) {
+	x, err := d.Device.New(shape, dtype)
+	if err == nil {
+		x.Device = d
+	}
+	return x, err
+}
+
+func (d *poolingsSeen) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {
+	if err := d.Conv(y, x, w, b, s); err != nil {
+		return err
+	}
+	return d.Activate(y, y, device.ActivationSpec{Kind: device.ReLU})
+}
+
+func (d *poolingsSeen) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) error {
+	d.made++
+	return d.Device.PoolBackward(dx, dy, x, y, s)
+}
+
+func (d *poolingsSeen) ConvBackwardWeightsPooled(dw, x, dz, y, pooled *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
+	d.fused++
+	dy, err := d.New(y.Shape, d.Float())
+	if err != nil {
+		return err
+	}
+	defer dy.Release()
+	if err := d.Device.PoolBackward(dy, dz, y, pooled, p); err != nil {
+		return err
+	}
+	return d.ConvBackwardWeights(dw, x, dy, s)
+}

@@ -28,6 +28,8 @@ type Value struct {
 	readers   int  // recorded operations that it is an operand of
 	rectified bool // the result of a ReLU
 	masked    bool // whose slope its gradient has already been multiplied with, see beforeRectified
+	convolved bool // the result of a convolution, which takes its gradient as pooled too
+	pooled    *pooledGradient
 }
 
 // NewParameter copies a dense tensor to d as a value that no tape owns. Its gradient accumulates over backward passes
@@ -127,5 +129,6 @@ func (v *Value) readable() error {
 func (v *Value) free() {
 	v.data.Release()
 	v.grad.Release()
-	v.data, v.grad = nil, nil
+	v.pooled.release()
+	v.data, v.grad, v.pooled = nil, nil, nil
 }

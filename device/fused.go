@@ -9,6 +9,14 @@ type FusedConvolution interface {
 	ConvReLU(y, x, w, b *Tensor, s ConvSpec) error
 }
 
+// FusedPooling is the gradient of a convolution whose result is seen by a pooling alone, such as a network's first one: it is as
+// large as the result, but for the pooled elements zeros, and need not be made as a whole.
+type FusedPooling interface {
+	// ConvBackwardWeightsPooled: dw = ConvBackwardWeights(x, dy, s) of dy = PoolBackward(dz, y, pooled, p), y being the result of the
+	// convolution (and of a ReLU, if one follows) and pooled that of the pooling.
+	ConvBackwardWeightsPooled(dw, x, dz, y, pooled *Tensor, s ConvSpec, p PoolSpec) error
+}
+
 // FusedLinear is a fully connected layer and its activation.
 type FusedLinear interface {
 	// LinearReLU: y = ReLU(Linear(x, w, b)); b may be nil.

@@ -15,6 +15,7 @@ type correlation struct {
 	x                  source
 	xFirst             int
 	y                  []float32
+	made               gradientMaps // in the place of y, if it is not nil
 	yFirst, yImage     int
 	blocks             int // of input channels
 	channels           int // of a piece: a multiple of 8
@@ -30,6 +31,9 @@ type tapReach struct {
 	top, bottom, left, right int
 }
 
+// gradientMaps makes the maps of dy for some images, for a worker.
+type gradientMaps func(worker, image, images int) []float32
+
 // mostParts is how many parts a batch has at most.
 const mostParts = 8
 
@@ -40,7 +44,13 @@ const outputsOfPiece = 2 * lanes
 const pixelsAtOnce = 200
 
 func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
-	c := &correlation{geometry: g, y: floats(dy), yImage: blocksOf(dy.Shape[1]) * g.places * lanes}
+	d.correlate(&correlation{geometry: g, y: floats(dy)}, dw, x)
+}
+
+// correlate computes dw, from what c has for dy.
+func (d *Device) correlate(c *correlation, dw, x *device.Tensor) {
+	g := c.geometry
+	c.yImage = blocksOf(g.maps*g.Groups) * g.places * lanes
 	var index func(i, tap int) int
 	last := 0 // rows of a piece that are weights, in the last block
 	if thin(x) {
@@ -89,11 +99,11 @@ func (d *Device) backwardWeightsBlocks(g *geometry, dw, x, dy *device.Tensor) {
 	c.sums = room.data
 	for group := range g.Groups {
 		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
-		d.divide(c.parts*pieces, g.images/c.parts*g.places*lanes, func(_, from, to int) {
+		d.divide(c.parts*pieces, g.images/c.parts*g.places*lanes, func(worker, from, to int) {
 			for from < to {
 				part, first := from/pieces, from%pieces
 				last := min(pieces, first+to-from)
-				c.compute(d.tiles, part, first, last, c.sums[part*pieces*c.channels*outputsOfPiece:])
+				c.compute(d.tiles, worker, part, first, last, c.sums[part*pieces*c.channels*outputsOfPiece:])
 				from += last - first
 			}
 		})
@@ -115,15 +125,20 @@ func (g *geometry) tapInside(r, s int) tapReach {
 }
 
 // compute makes pieces [from, to) of a part of the batch, which are in the order of panels, blocks, taps.
-func (c *correlation) compute(k *tiles.Kernel, part, from, to int, sums []float32) {
+func (c *correlation) compute(k *tiles.Kernel, worker, part, from, to int, sums []float32) {
 	size := c.channels * outputsOfPiece
 	clear(sums[from*size : to*size])
-	g := &tiles.Gradient{X: c.x.data, DY: c.y, XImage: c.x.image, XRow: c.x.down, XStep: c.Stride[1] * c.x.step,
+	g := &tiles.Gradient{X: c.x.data, XImage: c.x.image, XRow: c.x.down, XStep: c.Stride[1] * c.x.step,
 		YImage: c.yImage, YRow: c.outWidth * lanes, YStep: lanes, YBlock: c.geometry.places * lanes, Channels: c.channels}
 	taps := len(c.reach)
 	first, end := c.images*part/c.parts, c.images*(part+1)/c.parts
 	for image := first; image < end; image += c.imagesAtOnce {
 		g.Images = min(c.imagesAtOnce, end-image)
+		if c.made != nil {
+			g.DY = c.made(worker, image, g.Images)
+		} else {
+			g.DY = c.y[image*c.yImage:]
+		}
 		for row := 0; row < c.outHeight; row += c.rows {
 			for piece := from; piece < to; piece++ {
 				number, block, tap := piece/(taps*c.blocks), piece/taps%c.blocks, &c.reach[piece%taps]
@@ -134,7 +149,7 @@ func (c *correlation) compute(k *tiles.Kernel, part, from, to int, sums []float3
 				}
 				g.Blocks = min(2, blocksOf(c.maps)-2*number)
 				x := c.xFirst + image*c.x.image + block*c.x.block + tap.place + top*g.XRow + tap.left*g.XStep
-				y := c.yFirst + image*c.yImage + 2*number*g.YBlock + top*g.YRow + tap.left*lanes
+				y := c.yFirst + 2*number*g.YBlock + top*g.YRow + tap.left*lanes
 				k.Sum(g, sums[piece*size:][:size], x, y, true)
 			}
 		}

@@ -70,7 +70,7 @@ func alike(tensors ...*device.Tensor) bool {
 }
 
 // rowMajor does an operation that knows row-major memory only: do gets the operands, those in blocks replaced by row-major
-// copies, and the first written of them are copied back.
+// copies, and the first written of them are copied back. What is written must be written whole, or be among the others too.
 func (d *Device) rowMajor(written int, do func(t []*device.Tensor) error, operands ...*device.Tensor) error {
 	return d.relaid(written, do, operands, blocked, func(s tensor.Shape) (*device.Tensor, error) { return d.New(s, tensor.Float32) })
 }
@@ -107,9 +107,11 @@ func (d *Device) relaid(written int, do func(t []*device.Tensor) error, operands
 				return err
 			}
 			copies[at] = other
-			d.reorder(other, t)
 		}
 		replaced[i] = copies[at]
+		if i >= written { // of what is only written nothing is needed
+			d.reorder(replaced[i], t)
+		}
 	}
 	if err := do(replaced); err != nil {
 		return err

@@ -251,33 +251,50 @@ func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
 	})
 }
 
-// poolBlocksBackward is PoolBackward in blocks of channels. Windows may overlap, so that a worker takes whole maps, row after
-// row of windows; a row of dx is cleared when the first window reaches it, and what follows finds it in the cache.
+// poolBlocksBackward is PoolBackward in blocks of channels.
 func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) {
-	g, k := newPooling(y, x, s), maps.For(d.set)
-	to, grads, from, best, runs := blockMapsOf(dx, out(dx)), blockMapsOf(dy, floats(dy)), blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), g.runs()
-	d.divide(x.Shape[0]*from.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
+	g, to := newPoolGradient(d, dy, x, y, s), blockMapsOf(dx, out(dx))
+	d.divide(x.Shape[0]*to.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
 		spare := d.lane(worker, 2*lanes)
 		for unit := first; unit < last; unit++ {
-			result, in := to.of(unit, nil), from.of(unit, nil)
-			grad, chosen := grads.of(unit, spare[:lanes]), best.of(unit, spare[lanes:])
-			cleared := 0
-			for p, row := range g.rows {
-				if end := row.high * g.width * lanes; end > cleared {
-					clear(result[cleared:end])
-					cleared = end
-				}
-				for _, r := range runs {
-					at, w := g.windows(row, r)
-					at, number := at*lanes, (p*len(g.cols)+r.number)*lanes
-					if s.Kind == device.AveragePool {
-						k.Spread(result[at:], grad[number:], w, float32(1/g.divisor(row, r.span)))
-					} else {
-						k.Winner(result[at:], grad[number:], in[at:], chosen[number:], w)
-					}
-				}
-			}
-			clear(result[cleared:])
+			g.block(to.of(unit, nil), unit, spare)
 		}
 	})
+}
+
+// poolGradient makes dx of PoolBackward, a map of a block after the other.
+type poolGradient struct {
+	pooling
+	k          *maps.Kernels
+	dy, x, y   blockMaps
+	runsOfARow []run
+}
+
+func newPoolGradient(d *Device, dy, x, y *device.Tensor, s device.PoolSpec) *poolGradient {
+	g := &poolGradient{newPooling(y, x, s), maps.For(d.set), blockMapsOf(dy, floats(dy)), blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), nil}
+	g.runsOfARow = g.runs()
+	return g
+}
+
+// block writes the map of block number unit, counted over all images. Windows may overlap, so that it is made by one worker, row after
+// row of windows; a row of it is cleared when the first window reaches it, and what follows finds it in the cache. spare has 2*lanes.
+func (g *poolGradient) block(result []float32, unit int, spare []float32) {
+	in, grad, chosen := g.x.of(unit, nil), g.dy.of(unit, spare[:lanes]), g.y.of(unit, spare[lanes:])
+	cleared := 0
+	for p, row := range g.pooling.rows {
+		if end := row.high * g.width * lanes; end > cleared {
+			clear(result[cleared:end])
+			cleared = end
+		}
+		for _, r := range g.runsOfARow {
+			at, w := g.windows(row, r)
+			at, number := at*lanes, (p*len(g.cols)+r.number)*lanes
+			if g.Kind == device.AveragePool {
+				g.k.Spread(result[at:], grad[number:], w, float32(1/g.divisor(row, r.span)))
+			} else {
+				g.k.Winner(result[at:], grad[number:], in[at:], chosen[number:], w)
+			}
+		}
+	}
+	clear(result[cleared:])
 }

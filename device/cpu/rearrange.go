@@ -28,7 +28,7 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 		d.copyBlocks(dst, to, src, from, extent)
 		return nil
 	case blocked(dst, src):
-		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CopyRegion(t[0], to, t[1], from, extent) }, dst, src)
+		return d.rowMajor(1, func(t []*device.Tensor) error { return d.CopyRegion(t[0], to, t[1], from, extent) }, dst, src, dst)
 	}
 	in, result := floats(src), out(dst)
 	outer, run := len(extent), 1 // so many axes lead from run to run

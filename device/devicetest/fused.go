@@ -11,7 +11,7 @@ import (
 // here.
 
 func fusedRows() []Row {
-	return []Row{convReLURow(), linearReLURow(), normReLURow(), normReLUInferRow(), convNormRow()}
+	return []Row{convReLURow(), convPooledRow(), linearReLURow(), normReLURow(), normReLUInferRow(), convNormRow()}
 }
 
 var relu = device.ActivationSpec{Kind: device.ReLU}
@@ -94,6 +94,53 @@ func convReLUCase(name string, x, w shape, bias bool, s device.ConvSpec) Case {
 		c.Operands = append(c.Operands, kept(in("b", shape{w[0]}, usual)))
 	}
 	return c
+}
+
+func convPooledRow() Row {
+	pool := func(kind device.PoolKind, window, stride, padding int) device.PoolSpec {
+		return device.PoolSpec{Kind: kind, Window: [2]int{window, window}, Stride: [2]int{stride, stride}, Padding: device.Pad(padding)}.Normal()
+	}
+	halves := pool(device.MaxPool, 2, 2, 0)
+	return Row{
+		Op: "conv2d_backward_weights_pooled", Offered: offers[device.FusedPooling],
+		Cases: []Case{
+			convPooledCase("batch 1, one channel", shape{1, 1, 5, 5}, shape{1, 1, 2, 2}, padded(0), halves),
+			convPooledCase("MNIST to 32 maps, 5x5", shape{9, 1, 28, 28}, shape{32, 1, 5, 5}, padded(0), halves),
+			convPooledCase("two channels to 17 maps, 5x3, last row and column unused", shape{3, 2, 13, 15}, shape{17, 2, 5, 3}, padded(2), halves),
+			convPooledCase("picture to 30 maps, 7x7, stride 2, windows overlap", shape{2, 3, 21, 23}, shape{30, 3, 7, 7}, strided(2, 3), pool(device.MaxPool, 3, 2, 1)),
+			convPooledCase("picture to 16 maps, smallest elements", shape{2, 3, 9, 8}, shape{16, 3, 3, 3}, padded(1), pool(device.MinPool, 2, 2, 0)),
+			convPooledCase("picture to 20 maps, mean", shape{2, 3, 9, 8}, shape{20, 3, 3, 3}, padded(1), pool(device.AveragePool, 3, 2, 1)),
+			convPooledCase("to one pixel", shape{3, 1, 8, 9}, shape{18, 1, 3, 3}, padded(1), device.PoolSpec{Window: [2]int{8, 9}}.Normal()),
+			convPooledCase("picture to 48 maps", shape{2, 3, 9, 8}, shape{48, 3, 3, 3}, padded(1), halves),
+			convPooledCase("16 to 32 maps", shape{2, 16, 7, 9}, shape{32, 16, 3, 3}, padded(1), halves),
+			convPooledCase("3 to 5 maps", shape{2, 3, 6, 7}, shape{5, 3, 3, 3}, padded(1), halves),
+			convPooledCase("no images", shape{0, 1, 8, 8}, shape{16, 1, 3, 3}, padded(1), halves),
+		},
+		Over: over(4, func(src *philox.Source, x shape) Case {
+			x, w, s := geometryOver(src, x)
+			y, p := must(s.Output(x, w, nil)), device.PoolSpec{}
+			for axis := range 2 {
+				p.Window[axis], p.Stride[axis] = between(src, 1, min(3, y[2+axis])), between(src, 1, 3)
+			}
+			return convPooledCase(fmt.Sprintf("wide, random %+v, %+v", s, p), x, w, s, p)
+		}),
+	}
+}
+
+func convPooledCase(name string, x, w shape, s device.ConvSpec, p device.PoolSpec) Case {
+	y := must(s.Output(x, w, nil))
+	pooled := must(p.Output(y))
+	return Case{Name: name, Operands: []Operand{in("x", x, usual), in("y", y, distinct), out("pooled", pooled), in("dz", pooled, usual), kept(out("dw", w))}, Calls: []Call{
+		{Method: "Pool", Writes: []string{"pooled"}, Do: func(d device.Device, t Tensors) error { return d.Pool(t["pooled"], t["y"], p) }},
+		{Method: "ConvBackwardWeightsPooled", Writes: []string{"dw"}, Do: func(d device.Device, t Tensors) error {
+			if fused, has := d.(device.FusedPooling); has {
+				return fused.ConvBackwardWeightsPooled(t["dw"], t["x"], t["dz"], t["y"], t["pooled"], s, p)
+			}
+			return through(d, y, func(dy *device.Tensor) error {
+				return then(d.PoolBackward(dy, t["dz"], t["y"], t["pooled"], p), func() error { return d.ConvBackwardWeights(t["dw"], t["x"], dy, s) })
+			})
+		}},
+	}}
 }
 
 func linearReLURow() Row {

@@ -12,7 +12,7 @@ import (
 // offering is a reference device with the fused primitives, each of which has the bugs that are set.
 type offering struct {
 	device.Device
-	residual, relu, scale, bias, epsilon, gate, dresidual bool // forgotten
+	residual, relu, scale, bias, epsilon, gate, dresidual, winner bool // forgotten
 }
 
 // end does what follows a normalisation.
@@ -28,6 +28,15 @@ func (d offering) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {
 		b = nil
 	}
 	return then(d.Conv(y, x, w, b, s), func() error { return d.end(y, nil, true) })
+}
+
+func (d offering) ConvBackwardWeightsPooled(dw, x, dz, y, pooled *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
+	return through(d.Device, y.Shape, func(dy *device.Tensor) error {
+		if d.winner {
+			p.Kind = device.AveragePool
+		}
+		return then(d.PoolBackward(dy, dz, y, pooled, p), func() error { return d.ConvBackwardWeights(dw, x, dy, s) })
+	})
 }
 
 func (d offering) LinearReLU(y, x, w, b *device.Tensor) error {
@@ -83,7 +92,7 @@ func (d offering) ConvBatchNorm(y, x, w, b, scale, shift, mean, variance, residu
 }
 
 func TestBugsOfFusedPrimitivesAreFound(t *testing.T) {
-	conv, linear, norm, infer, folded := "conv2d_relu", "linear_relu", "batch_norm_relu", "batch_norm_relu_infer", "conv2d_batch_norm"
+	conv, pooled, linear, norm, infer, folded := "conv2d_relu", "conv2d_backward_weights_pooled", "linear_relu", "batch_norm_relu", "batch_norm_relu_infer", "conv2d_batch_norm"
 	for _, bug := range []struct {
 		name   string
 		device offering
@@ -96,6 +105,7 @@ func TestBugsOfFusedPrimitivesAreFound(t *testing.T) {
 		{"scale taken from the variance", offering{scale: true}, []string{folded}},
 		{"another epsilon", offering{epsilon: true}, []string{norm, infer, folded}},
 		{"gated by the gradient's own sign", offering{gate: true}, []string{norm}},
+		{"gradient spread over the window", offering{winner: true}, []string{pooled}},
 		{"gradient of the residual not gated", offering{dresidual: true}, []string{norm}},
 	} {
 		bug.device.Device = reference.New()
