@@ -103,10 +103,10 @@ func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided,
 	})
 }
 
-// panels divides n rows or columns among the workers in multiples of step; each is cost multiply-adds, of which a vector does
-// some at a time.
+// panels divides n rows or columns among the workers in multiples of step; each is cost multiply-adds, four of which take about as long
+// as a simple element operation.
 func (d *Device) panels(n, cost, step int, do func(worker, from, to int)) {
-	d.divide((n+step-1)/step, step*cost/16, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
+	d.divide((n+step-1)/step, step*cost/4, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
 
 // strips divides a product by rows or by columns, whichever leaves the worker with most to do less.
@@ -119,7 +119,7 @@ func (d *Device) strips(rows, cols, depth int, do func(worker int, p gemm.Part))
 		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}
-	d.divide(k.Steps(rows, cols), k.MR*depth/16, func(worker, from, to int) { do(worker, k.Stretch(rows, cols, from, to)) })
+	d.divide(k.Steps(rows, cols), k.MR*depth/4, func(worker, from, to int) { do(worker, k.Stretch(rows, cols, from, to)) })
 }
 
 // share is the largest part of n that panels gives a worker.
