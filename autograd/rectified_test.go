@@ -81,14 +81,17 @@ type slopesSeen struct {
 }
 
 func (d *slopesSeen) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, error) {
-	return d.adopt(d.Device.New(shape, dtype))
+	x, err := d.Device.New(shape, dtype)
+	return adopted(d, x, err)
 }
 
 func (d *slopesSeen) Reshape(x *device.Tensor, shape tensor.Shape) (*device.Tensor, error) {
-	return d.adopt(d.Device.Reshape(x, shape))
+	view, err := d.Device.Reshape(x, shape)
+	return adopted(d, view, err)
 }
 
-func (d *slopesSeen) adopt(x *device.Tensor, err error) (*device.Tensor, error) {
+// adopted is a tensor that another device has made, as one of d.
+func adopted(d device.Device, x *device.Tensor, err error) (*device.Tensor, error) {
 	if err == nil {
 		x.Device = d
 	}
@@ -169,10 +172,7 @@ type poolingsSeen struct {
 
 func (d *poolingsSeen) New(shape tensor.Shape, dtype tensor.Dtype) (*device.Tensor, error) {
 	x, err := d.Device.New(shape, dtype)
-	if err == nil {
-		x.Device = d
-	}
-	return x, err
+	return adopted(d, x, err)
 }
 
 func (d *poolingsSeen) ConvReLU(y, x, w, b *device.Tensor, s device.ConvSpec) error {

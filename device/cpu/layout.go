@@ -89,7 +89,7 @@ func (d *Device) relaid(written int, do func(t []*device.Tensor) error, operands
 		memory any
 		shape  [4]int
 	}
-	copies := map[place]*device.Tensor{}
+	copies, filled := map[place]*device.Tensor{}, map[place]bool{}
 	defer func() {
 		for _, t := range copies {
 			t.Release()
@@ -109,8 +109,9 @@ func (d *Device) relaid(written int, do func(t []*device.Tensor) error, operands
 			copies[at] = other
 		}
 		replaced[i] = copies[at]
-		if i >= written { // of what is only written nothing is needed
+		if i >= written && !filled[at] { // of what is only written nothing is needed
 			d.reorder(replaced[i], t)
+			filled[at] = true
 		}
 	}
 	if err := do(replaced); err != nil {

@@ -115,7 +115,7 @@ func (d *Device) strips(rows, cols, depth int, do func(worker int, p gemm.Part))
 		return
 	}
 	k, size := d.kernel, d.team.size
-	if high := share(rows, k.MR, size); k.Cost(high, cols) < k.Cost(rows, (cols+size-1)/size) {
+	if high := share(rows, k.MR, size); k.Cost(high, cols) < k.Cost(rows, pieces(cols, size)) {
 		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}

@@ -14,7 +14,7 @@ func (d *Device) CrossEntropy(loss, x, y *device.Tensor) error {
 	in, class := floats(x), labels(y)
 	each := d.partial(len(class))
 	if _, classes, inner := device.Channels(x.Shape); inner == 1 {
-		d.divide(len(class), rowCost+4*classes, func(worker, first, last int) {
+		d.divide(len(class), rowCost(classes), func(worker, first, last int) {
 			for n := first; n < last; n++ {
 				row := in[n*classes:][:classes]
 				top, sum := d.exponentials(d.lane(worker, classes), row)
@@ -46,7 +46,7 @@ func (d *Device) CrossEntropyBackward(dx, dloss, x, y *device.Tensor) error {
 	in, class, to := floats(x), labels(y), out(dx)
 	factor := float64(floats(dloss)[0]) / float64(len(class))
 	if _, classes, inner := device.Channels(x.Shape); inner == 1 {
-		d.divide(len(class), rowCost+4*classes, func(_, first, last int) {
+		d.divide(len(class), rowCost(classes), func(_, first, last int) {
 			for n := first; n < last; n++ {
 				row := to[n*classes:][:classes]
 				_, sum := d.exponentials(row, in[n*classes:])

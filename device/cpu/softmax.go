@@ -6,8 +6,8 @@ import (
 	"fovea/device"
 )
 
-// rowCost is what a row of classes costs beside its elements, in simple element operations: three calls and a logarithm, some 60 ns.
-const rowCost = 1 << 8
+// rowCost is what a row of classes costs in simple element operations: beside its exponentials three calls and a logarithm, some 60 ns.
+func rowCost(classes int) int { return 1<<8 + 4*classes }
 
 // Softmax implements device.Activation. The classes of one place are a row of memory where there is one place per sample:
 // then the exponentials are taken in float32 about the largest, and added up in float64.
@@ -17,7 +17,7 @@ func (d *Device) Softmax(y, x *device.Tensor, logarithm bool) error {
 	}
 	from, to := floats(x), out(y)
 	if samples, classes, inner := device.Channels(x.Shape); inner == 1 {
-		d.divide(samples, rowCost+4*classes, func(worker, first, last int) {
+		d.divide(samples, rowCost(classes), func(worker, first, last int) {
 			for n := first; n < last; n++ {
 				row, result := from[n*classes:][:classes], to[n*classes:][:classes]
 				if !logarithm {
@@ -79,7 +79,7 @@ func (d *Device) SoftmaxBackward(dx, dy, y *device.Tensor, logarithm bool) error
 	}
 	to, grad, result := out(dx), floats(dy), floats(y)
 	if samples, classes, inner := device.Channels(y.Shape); inner == 1 {
-		d.divide(samples, rowCost+4*classes, func(_, first, last int) {
+		d.divide(samples, rowCost(classes), func(_, first, last int) {
 			for n := first; n < last; n++ {
 				row, g, v := to[n*classes:][:classes], grad[n*classes:][:classes], result[n*classes:][:classes]
 				if logarithm {

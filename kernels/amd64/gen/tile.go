@@ -99,7 +99,7 @@ func tile(t target, rows, vectors int, lies bool) {
 	}
 	var left place
 	if lies {
-		left = lyingRows(t, rows, load(12))
+		left = lyingRows(rows, load(12))
 	} else {
 		left = packedRows(t)
 	}
@@ -229,49 +229,43 @@ func packedRows(t target) place {
 	}
 }
 
-// lyingRows are rows of a matrix, so many bytes from each to the next. One address is told from a few registers: row 0 or 7 with 1, 2, 4 or 8 times
-// the distance, with 1 or 2 times three of it, or with five of it, which makes 14 rows.
-func lyingRows(t target, rows int, distance reg.GPVirtual) place {
-	times := map[int]reg.GPVirtual{1: distance}
-	for odd := 3; odd <= 5; odd += 2 {
-		if rows > odd {
-			times[odd] = GP64()
-			LEAQ(Mem{Base: distance, Index: distance, Scale: uint8(odd - 1)}, times[odd])
-		}
+// lyingRows are rows of a matrix, so many bytes from each to the next. Every seventh has a register; those behind it are told from that one and
+// one of three distances, once, twice or four times.
+func lyingRows(rows int, distance reg.GPVirtual) place {
+	const each = 7
+	three, five := GP64(), GP64()
+	steps := [each]struct {
+		distance reg.GPVirtual
+		scale    uint8
+	}{{}, {distance, 1}, {distance, 2}, {three, 1}, {distance, 4}, {five, 1}, {three, 2}}
+	if rows > 3 {
+		LEAQ(Mem{Base: distance, Index: distance, Scale: 2}, three)
 	}
-	bases := map[int]reg.GPVirtual{0: GP64()}
-	if rows > 7 {
-		bases[7] = GP64()
+	if rows > 5 {
+		LEAQ(Mem{Base: distance, Index: distance, Scale: 4}, five)
 	}
-	at := func(i, steps int) Mem {
-		for _, base := range []int{0, 7} {
-			if i == base {
-				return Mem{Base: bases[base], Disp: 4 * steps}
-			}
-			for _, odd := range []int{1, 3, 5} {
-				for scale := 1; scale <= 8; scale *= 2 {
-					if _, there := bases[base]; there && base+odd*scale == i {
-						return Mem{Base: bases[base], Index: times[odd], Scale: uint8(scale), Disp: 4 * steps}
-					}
-				}
-			}
-		}
-		panic(fmt.Sprintf("row %d is out of reach", i))
+	bases := make([]reg.GPVirtual, (rows+each-1)/each)
+	for i := range bases {
+		bases[i] = GP64()
 	}
 	return place{
 		begin: func(from Mem) {
 			MOVQ(from, bases[0])
-			if rows > 7 { // 7 = 8 - 1
-				LEAQ(Mem{Base: bases[0], Index: distance, Scale: 8}, bases[7])
-				SUBQ(distance, bases[7])
+			for i := range bases[1:] { // 7 = 8 - 1
+				LEAQ(Mem{Base: bases[i], Index: distance, Scale: each + 1}, bases[i+1])
+				SUBQ(distance, bases[i+1])
 			}
 		},
-		at: at,
+		at: func(i, step int) Mem {
+			m := Mem{Base: bases[i/each], Disp: 4 * step}
+			if s := steps[i%each]; s.scale > 0 {
+				m.Index, m.Scale = s.distance, s.scale
+			}
+			return m
+		},
 		advance: func(steps int) {
-			for _, base := range []int{0, 7} {
-				if r, there := bases[base]; there {
-					ADDQ(Imm(uint64(4*steps)), r)
-				}
+			for _, r := range bases {
+				ADDQ(Imm(uint64(4*steps)), r)
 			}
 		},
 	}
