@@ -27,11 +27,14 @@ func (d *Device) costs() partsCosts {
 	return partsCosts{.2, .5, .006}
 }
 
+// unitsPerWorker is how many units of one group of pixels a worker has at most.
+const unitsPerWorker = 4
+
 // cutParts says how many tiles of pixels a unit has, and how many units share the output channels. What a unit computes does not depend on it.
 func (d *Device) cutParts(pixels, panels, depth, steps int) (each, outs int) {
 	least, cost := never, d.costs()
 	for tall := 1; tall == 1 || tall*steps*d.tiles.StepFloats() <= splitAtOnce && (tall-1)*tiles.Side < pixels; tall++ {
-		for wide := range min(panels, partsPerWorker*d.team.size) {
+		for wide := range min(panels, unitsPerWorker*d.team.size) {
 			groups, wide := pieces(pixels, tall*tiles.Side), wide+1
 			inputs, weights := float64(pixels*depth), float64(panels*tiles.Side*depth)
 			ns := inputs*cost.split*float64(wide) + weights*cost.read*float64(groups) + inputs*float64(panels*tiles.Side)*cost.multiply
@@ -63,7 +66,7 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 	copy(bias, s.bias)
 	none := bias[panels*tiles.Side:]
 	var odd atomic.Bool
-	d.team.share(groups*outs, func(worker, from, to int) {
+	d.team.share(groups*outs, piecesPerWorker*d.team.size, func(worker, from, to int) {
 		memory := room.data[worker*size:]
 		p := &tiles.PartsProduct{Sums: memory[:tiles.Side*tiles.Side], X: memory[tiles.Side*tiles.Side:], Y: s.y, YBlock: s.yBlock}
 		for unit := from; unit < to; unit++ {

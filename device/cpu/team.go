@@ -19,6 +19,12 @@ type team struct {
 	workers []*worker    // number 0, the caller, waits in done
 	pending atomic.Int64 // shares handed out that are not done
 	done    sleeper
+
+	// What is shared now.
+	units, pieces int
+	do            func(worker, from, to int)
+	left          []stretch                  // of each worker
+	takeAll       func(worker, from, to int) // take, which would be allocated each time
 }
 
 // worker is one goroutine and its share of a range.
@@ -82,7 +88,8 @@ func (s *sleeper) wake() {
 const spinTime = 200 * time.Microsecond
 
 func newTeam(size int) *team {
-	t := &team{size: size, spin: spinTime, workers: make([]*worker, size), done: newSleeper()}
+	t := &team{size: size, spin: spinTime, workers: make([]*worker, size), done: newSleeper(), left: make([]stretch, size)}
+	t.takeAll = t.take
 	if size > min(runtime.GOMAXPROCS(0), runtime.NumCPU()) {
 		t.spin = 0 // whoever looks keeps another from working
 	}
@@ -128,20 +135,63 @@ func (t *team) split(n int, do func(worker, from, to int)) {
 	}
 }
 
-// share is split in more parts than workers, each taken by the next worker that has time: for work in whose way others on
-// the machine often stand. What a part computes does not depend on who takes it.
-func (t *team) share(n int, do func(worker, from, to int)) {
-	parts := min(n, partsPerWorker*t.size)
-	var next atomic.Int64
-	t.split(min(parts, t.size), func(worker, _, _ int) {
-		for part := int(next.Add(1)) - 1; part < parts; part = int(next.Add(1)) - 1 {
-			do(worker, n*part/parts, n*(part+1)/parts)
+// share is split for work in whose way others on the machine may stand: who has done his own share takes from what another has
+// not begun. Each takes half of what is left of his share, again and again, down to one of the pieces; who has nothing left,
+// half of what is left of another's, from its end. So most of a share is done in few stretches, by the worker in whose caches
+// its data are, and all end together. What a stretch computes depends neither on who does it nor on where it begins.
+func (t *team) share(n, pieces int, do func(worker, from, to int)) {
+	pieces = min(n, pieces)
+	workers := min(t.size, pieces)
+	if workers < 2 {
+		if n > 0 {
+			do(0, 0, n)
 		}
-	})
+		return
+	}
+	for number := range workers {
+		t.left[number].set(pieces*number/workers, pieces*(number+1)/workers)
+	}
+	t.units, t.pieces, t.do = n, pieces, do
+	t.split(workers, t.takeAll)
+	t.do = nil
 }
 
-// partsPerWorker keeps the workers' last parts short, and the parts long enough to find each other's data in the caches.
-const partsPerWorker = 4
+// take does stretches of what is shared until none is left.
+func (t *team) take(worker, _, _ int) {
+	for i := range t.left {
+		left := &t.left[(worker+i)%t.size]
+		for from, to := left.half(i == 0); from < to; from, to = left.half(i == 0) {
+			t.do(worker, t.units*from/t.pieces, t.units*to/t.pieces)
+		}
+	}
+}
+
+// stretch is the pieces of a worker's share that nobody has begun: from and to, which several workers move.
+type stretch struct {
+	ends atomic.Uint64
+	_    [cacheLine - 8]byte
+}
+
+func (s *stretch) set(from, to int) { s.ends.Store(uint64(from)<<32 | uint64(to)) }
+
+// half takes half of what is left, or the last piece, from the front or from the end; nothing where nothing is left.
+func (s *stretch) half(front bool) (from, to int) {
+	for {
+		ends := s.ends.Load()
+		from, to := int(ends>>32), int(uint32(ends))
+		n := (to - from + 1) / 2
+		rest, taken := [2]int{from, to - n}, [2]int{to - n, to}
+		if front {
+			rest, taken = [2]int{from + n, to}, [2]int{from, from + n}
+		}
+		if s.ends.CompareAndSwap(ends, uint64(rest[0])<<32|uint64(rest[1])) {
+			return taken[0], taken[1]
+		}
+	}
+}
+
+// piecesPerWorker keep the workers' last stretches short.
+const piecesPerWorker = 16
 
 func (w *worker) hand(from, to int, do func(worker, from, to int)) {
 	w.from, w.to, w.do = from, to, do
@@ -158,13 +208,19 @@ func (t *team) dismiss() {
 // grain is about how many simple element operations pay for waking a worker.
 const grain = 1 << 14
 
-// divide splits n units of about cost element operations each; too little work stays with the caller.
+// divide shares n units of about cost element operations each; too little work stays with the caller.
 func (d *Device) divide(n, cost int, do func(worker, from, to int)) {
-	if n > 0 && n*max(cost, 1) < grain {
+	d.divideInto(n, cost, 4*grain, do)
+}
+
+// divideInto is divide in pieces of about so many element operations, or as many pieces as workers.
+func (d *Device) divideInto(n, cost, piece int, do func(worker, from, to int)) {
+	all := n * max(cost, 1)
+	if n > 0 && all < grain {
 		do(0, 0, n)
 		return
 	}
-	d.team.split(n, do)
+	d.team.share(n, min(piecesPerWorker*d.team.size, max(d.team.size, all/piece)), do)
 }
 
 // elements splits a loop over n elements.

@@ -108,6 +108,77 @@ func TestSplitIsParallel(t *testing.T) {
 	}
 }
 
+// Each unit that is shared is done once, by whoever, and no worker does two stretches at once.
+func TestShare(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 8} {
+		t.Run(fmt.Sprintf("%d workers", size), func(t *testing.T) {
+			team := newTeam(size)
+			defer team.dismiss()
+			for round := range 400 {
+				n, pieces := round%70, 1+round%37
+				done := make([]int, n) // no two stretches meet in an element: the race detector watches
+				var busy [8]atomic.Bool
+				team.share(n, pieces, func(worker, from, to int) {
+					require.True(t, busy[worker].CompareAndSwap(false, true), "worker %d has two stretches at once", worker)
+					require.Less(t, from, to, "worker %d of %d units in %d pieces", worker, n, pieces)
+					if round%50 == 0 {
+						time.Sleep(time.Duration((worker+round/50)%2) * 50 * time.Microsecond) // now one is late, then another
+					}
+					for i := from; i < to; i++ {
+						done[i]++
+					}
+					busy[worker].Store(false)
+				})
+				for i, times := range done {
+					require.Equal(t, 1, times, "unit %d of %d in %d pieces", i, n, pieces)
+				}
+			}
+		})
+	}
+}
+
+// A worker who is held up in his first stretch, half of his share, comes back to find everything else done.
+func TestShareHelpsWhoIsLate(t *testing.T) {
+	team := newTeam(2)
+	defer team.dismiss()
+	for round := range 20 {
+		begun, rest := make(chan struct{}), make(chan struct{})
+		var others atomic.Int64
+		late := 1 + 31*round
+		team.share(4*late, 8, func(worker, from, to int) {
+			switch {
+			case worker == 1 && from == 2*late: // his first
+				require.Equal(t, 3*late, to)
+				close(begun)
+				select {
+				case <-rest:
+				case <-time.After(10 * time.Second):
+					t.Errorf("%d units of %d were done by the other", others.Load(), 3*late)
+				}
+				return
+			case from == 0:
+				<-begun
+			}
+			if others.Add(int64(to-from)) == int64(3*late) {
+				close(rest)
+			}
+		})
+	}
+}
+
+// What is left of a share is taken by halves, from either end.
+func TestHalvesOfAStretch(t *testing.T) {
+	var s stretch
+	s.set(10, 26)
+	for _, want := range []struct {
+		front    bool
+		from, to int
+	}{{true, 10, 18}, {false, 22, 26}, {true, 18, 20}, {false, 21, 22}, {true, 20, 21}, {true, 21, 21}, {false, 21, 21}} {
+		from, to := s.half(want.front)
+		require.Equal(t, []int{want.from, want.to}, []int{from, to})
+	}
+}
+
 // BenchmarkSplit is what dividing costs when there is nothing to do.
 func BenchmarkSplit(b *testing.B) {
 	t := newTeam(2)

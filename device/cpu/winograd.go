@@ -98,11 +98,11 @@ func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 	room := d.floats.get(min(d.team.size, groups*blocks)*(windows+pixels+sums), &d.stats)
 	defer d.floats.put(room)
 	c.readyEpilogues()
-	share := d.team.split
-	if blocks >= 4*partsPerWorker*d.team.size { // so many that windows may be made again for each part
-		share = d.team.share
+	parts := d.team.size
+	if blocks >= 16*d.team.size { // so many that windows may be made again for each stretch
+		parts *= 4
 	}
-	share(groups*blocks, func(worker, from, to int) {
+	d.team.share(groups*blocks, parts, func(worker, from, to int) {
 		k := transforms.For(d.set)
 		memory := room.data[worker*(windows+pixels+sums):]
 		u := memory[:windows]
