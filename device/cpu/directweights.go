@@ -34,8 +34,13 @@ type tapReach struct {
 // gradientMaps makes the maps of dy for some images, for a worker.
 type gradientMaps func(worker, image, images int) []float32
 
-// mostParts is how many parts a batch has at most.
-const mostParts = 8
+// A batch is cut into mostParts at most, each with sums of its own, so that a worker has the images that he had in the operations before. Where
+// panels or blocks could be divided, only if that costs little: the sums stay in the second-level cache, and meet many pixels.
+const (
+	mostParts    = 8
+	sumsOfPart   = 1 << 16
+	pixelsOfPart = 1024
+)
 
 // outputsOfPiece is the number of output channels of a panel.
 const outputsOfPiece = 2 * lanes
@@ -90,27 +95,34 @@ func (d *Device) correlate(c *correlation, dw, x *device.Tensor) {
 	}
 	panels := pieces(g.maps, outputsOfPiece)
 	pieces := panels * c.blocks * len(c.reach)
-	c.parts = 1
-	if panels*c.blocks == 1 {
-		c.parts = max(1, min(mostParts, g.images))
+	size := pieces * c.channels * outputsOfPiece
+	c.parts = max(1, min(mostParts, g.images))
+	if panels*c.blocks > 1 && (size > sumsOfPart || g.images*g.places < c.parts*pixelsOfPart) {
+		c.parts = 1
 	}
-	room := d.floats.get(max(1, c.parts*pieces*c.channels*outputsOfPiece), &d.stats)
+	room := d.floats.get(max(1, c.parts*size), &d.stats)
 	defer d.floats.put(room)
 	c.sums = room.data
 	for group := range g.Groups {
 		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
-		d.divide(c.parts*pieces, g.images/c.parts*g.places*lanes, func(worker, from, to int) {
+		units, cost := c.parts*pieces, max(1, g.images/c.parts*g.places*lanes)
+		least := units * cost
+		if c.parts >= 2*d.team.size && c.parts%d.team.size == 0 {
+			least = pieces * cost // stretches of whole parts
+		}
+		d.divideInto(units, cost, least, func(worker, from, to int) {
 			for from < to {
 				part, first := from/pieces, from%pieces
 				last := min(pieces, first+to-from)
-				c.compute(d.tiles, worker, part, first, last, c.sums[part*pieces*c.channels*outputsOfPiece:])
+				c.compute(d.tiles, worker, part, first, last, c.sums[part*size:])
 				from += last - first
 			}
 		})
-		for part := 1; part < c.parts; part++ {
-			size := pieces * c.channels * outputsOfPiece
-			d.vector.Axpy(c.sums[:size], c.sums[part*size:][:size], 1)
-		}
+		d.divide(size, c.parts-1, func(_, from, to int) {
+			for part := 1; part < c.parts; part++ {
+				d.vector.Axpy(c.sums[from:to], c.sums[part*size:][from:to], 1)
+			}
+		})
 		c.collect(d, g.weights(out(dw), group), last, index)
 	}
 }

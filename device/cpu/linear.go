@@ -35,12 +35,12 @@ func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 // dots divides Kernel.Dots by rows of x or, where those are fewer, of w.
 func (d *Device) dots(y, x, w []float32, rows, cols, depth int, bias []float32, relu bool) {
 	if rows > cols {
-		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
+		d.panels(rows, cols*depth, 8, 8, func(worker, from, to int) {
 			d.kernel.Dots(d.spaces[worker], y[from*cols:], cols, x[from*depth:], to-from, w, 0, cols, depth, bias, relu)
 		})
 		return
 	}
-	d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+	d.panels(cols, rows*depth, d.kernel.NR, cols, func(worker, from, to int) {
 		d.kernel.Dots(d.spaces[worker], y, cols, x, rows, w, from, to, depth, bias, relu)
 	})
 }
@@ -62,11 +62,11 @@ func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) err
 	case transposeB && !transposeA && d.kernel.FewSamples(rows, cols, depth):
 		d.dots(result, left.Data, right.Data, rows, cols, depth, nil, false)
 	case !transposeB && d.kernel.FewProducts(rows, cols, depth):
-		d.panels(rows, cols*depth, 8, func(worker, from, to int) {
+		d.panels(rows, cols*depth, 8, 8, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, from, to, 0, cols, depth, left, right.Data, cols)
 		})
 	case !transposeB && d.kernel.FewRows(rows, cols, depth):
-		d.panels(cols, rows*depth, d.kernel.NR, func(worker, from, to int) {
+		d.panels(cols, rows*depth, d.kernel.NR, cols, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, 0, rows, from, to, depth, left, right.Data, cols)
 		})
 	default:
@@ -88,39 +88,58 @@ func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided,
 			d.kernel.Finish(ws, c, cols, gemm.Block(i0, i1, j0, j1), bias, relu)
 		}
 		if rows > cols {
-			d.panels(rows, cols*depth, gemm.Side, func(worker, from, to int) { part(worker, from, to, 0, cols) })
+			d.panels(rows, cols*depth, gemm.Side, rows, func(worker, from, to int) { part(worker, from, to, 0, cols) })
 		} else {
-			d.panels(cols, rows*depth, gemm.Side, func(worker, from, to int) { part(worker, 0, rows, from, to) })
+			d.panels(cols, rows*depth, gemm.Side, cols, func(worker, from, to int) { part(worker, 0, rows, from, to) })
 		}
 		if !odd.Load() {
 			return
 		}
 	}
-	d.strips(rows, cols, depth, func(worker int, p gemm.Part) {
+	d.strips(rows, cols, depth, a, func(worker int, p gemm.Part) {
 		ws := d.spaces[worker]
 		d.kernel.Multiply(ws, c, cols, p, depth, a, b, false)
 		d.kernel.Finish(ws, c, cols, p, bias, relu)
 	})
 }
 
-// panels divides n rows or columns among the workers in multiples of step; each is cost multiply-adds, four of which take about as long
-// as a simple element operation.
-func (d *Device) panels(n, cost, step int, do func(worker, from, to int)) {
-	d.divide((n+step-1)/step, step*cost/4, func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
+// panels divides n rows or columns among the workers in multiples of step, in stretches of at least least (if n, a share for each); a row
+// or column is cost multiply-adds, four of which take about as long as a simple element operation.
+func (d *Device) panels(n, cost, step, least int, do func(worker, from, to int)) {
+	d.divideInto(pieces(n, step), step*cost/4, max(64*grain, least*cost/4), func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
 
-// strips divides a product by rows or by columns, whichever leaves the worker with most to do less.
-func (d *Device) strips(rows, cols, depth int, do func(worker int, p gemm.Part)) {
+// strips divides a product by rows or by columns, whichever leaves the worker with most to do less. Who has columns reads all rows of a, and
+// of a batch's samples, as long as they stay in the workers' caches, those that he has not worked on before come from another's.
+func (d *Device) strips(rows, cols, depth int, a gemm.Strided, do func(worker int, p gemm.Part)) {
 	if rows == 0 || cols == 0 {
 		return
 	}
-	k, size := d.kernel, d.team.size
-	if high := share(rows, k.MR, size); k.Cost(high, cols) < k.Cost(rows, pieces(cols, size)) {
-		d.panels(rows, cols*depth, k.MR, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
+	k, size, least := d.kernel, d.team.size, leastMet
+	if min(rows, cols, depth) < leastMet {
+		least = max(rows, cols) // a share each: the memory wants long rows
+	}
+	byColumns := k.Cost(rows, pieces(cols, size))
+	if a.Depth == 1 && rows*depth <= samplesInCache {
+		byColumns += fetchCost * (rows - rows/size)
+	}
+	if high := share(rows, k.MR, size); k.Cost(high, cols) < byColumns {
+		d.panels(rows, cols*depth, k.MR, least, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}
-	d.divide(k.Steps(rows, cols), k.MR*depth/4, func(worker, from, to int) { do(worker, k.Stretch(rows, cols, from, to)) })
+	d.divideInto(k.Steps(rows, cols), k.MR*depth/4, max(64*grain, least*rows*depth/4), func(worker, from, to int) {
+		do(worker, k.Stretch(rows, cols, from, to))
+	})
 }
+
+const (
+	// fetchCost was measured on a Xeon with two workers: an element from another's cache takes three times as long as one that is copied.
+	fetchCost      = 80
+	samplesInCache = 1 << 18
+
+	// leastMet is how many rows or columns a stretch has at least: so often it uses what it packs.
+	leastMet = 128
+)
 
 // share is the largest part of n that panels gives a worker.
 func share(n, step, workers int) int {
