@@ -138,11 +138,6 @@ func (d *Device) backwardWeightsRowMajor(dw, x, dy *device.Tensor, s device.Conv
 			}
 		}
 	})
-	d.divide(len(sum), parts, func(_, from, to int) {
-		copy(sum[from:to], copies.data[from:to])
-		for part := 1; part < parts; part++ {
-			d.vector.Add(sum[from:to], sum[from:to], copies.data[part*len(sum):][from:to])
-		}
-	})
+	d.addParts(sum, copies.data, parts)
 	return nil
 }

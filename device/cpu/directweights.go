@@ -118,11 +118,9 @@ func (d *Device) correlate(c *correlation, dw, x *device.Tensor) {
 				from += last - first
 			}
 		})
-		d.divide(size, c.parts-1, func(_, from, to int) {
-			for part := 1; part < c.parts; part++ {
-				d.vector.Axpy(c.sums[from:to], c.sums[part*size:][from:to], 1)
-			}
-		})
+		if c.parts > 1 {
+			d.addParts(c.sums[:size], c.sums, c.parts)
+		}
 		c.collect(d, g.weights(out(dw), group), last, index)
 	}
 }
@@ -210,6 +208,16 @@ func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, t
 					}
 				}
 			}
+		}
+	})
+}
+
+// addParts adds up the sums of a batch's parts, which lie one after another, in their order. The first may be sum itself.
+func (d *Device) addParts(sum, all []float32, parts int) {
+	d.divide(len(sum), parts, func(_, from, to int) {
+		copy(sum[from:to], all[from:to])
+		for part := 1; part < parts; part++ {
+			d.vector.Add(sum[from:to], sum[from:to], all[part*len(sum):][from:to])
 		}
 	})
 }

@@ -143,5 +143,5 @@ const (
 
 // share is the largest part of n that panels gives a worker.
 func share(n, step, workers int) int {
-	return min(n, ((n+step-1)/step+workers-1)/workers*step)
+	return min(n, pieces(pieces(n, step), workers)*step)
 }

@@ -172,7 +172,9 @@ type stretch struct {
 	_    [cacheLine - 8]byte
 }
 
-func (s *stretch) set(from, to int) { s.ends.Store(uint64(from)<<32 | uint64(to)) }
+func both(from, to int) uint64 { return uint64(from)<<32 | uint64(to) }
+
+func (s *stretch) set(from, to int) { s.ends.Store(both(from, to)) }
 
 // half takes half of what is left, or the last piece, from the front or from the end; nothing where nothing is left.
 func (s *stretch) half(front bool) (from, to int) {
@@ -180,12 +182,11 @@ func (s *stretch) half(front bool) (from, to int) {
 		ends := s.ends.Load()
 		from, to := int(ends>>32), int(uint32(ends))
 		n := (to - from + 1) / 2
-		rest, taken := [2]int{from, to - n}, [2]int{to - n, to}
-		if front {
-			rest, taken = [2]int{from + n, to}, [2]int{from, from + n}
+		if front && s.ends.CompareAndSwap(ends, both(from+n, to)) {
+			return from, from + n
 		}
-		if s.ends.CompareAndSwap(ends, uint64(rest[0])<<32|uint64(rest[1])) {
-			return taken[0], taken[1]
+		if !front && s.ends.CompareAndSwap(ends, both(from, to-n)) {
+			return to - n, to
 		}
 	}
 }

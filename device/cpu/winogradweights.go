@@ -54,13 +54,7 @@ func (d *Device) winogradWeights(c *tiling, p winogradPlan, x, dy, dw []float32)
 		}
 	})
 	if parts > 1 {
-		d.divide(size, parts, func(_, from, to int) {
-			sum := dw[from:to]
-			copy(sum, result[from:])
-			for part := 1; part < parts; part++ {
-				d.vector.Add(sum, sum, result[part*size:][from:to])
-			}
-		})
+		d.addParts(dw, result, parts)
 	}
 }
 
