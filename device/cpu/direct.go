@@ -65,7 +65,7 @@ func (d *Device) run(s *sweep) {
 	}
 	strips := pieces(s.rows, strip)
 	perChunk := s.images * strips
-	d.team.share(perChunk*panels, piecesPerWorker*d.team.size, func(_, from, to int) {
+	d.team.share(perChunk*panels, d.team.pieces(), func(_, from, to int) {
 		p := &tiles.Product{X: s.x, Y: s.y, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock}
 		for unit := from; unit < to; unit++ {
 			first := unit / (perChunk * chunk) * chunk

@@ -106,11 +106,11 @@ func (d *Device) correlate(c *correlation, dw, x *device.Tensor) {
 	for group := range g.Groups {
 		c.xFirst, c.yFirst = group*g.channels/lanes*c.x.block, group*g.maps/lanes*g.places*lanes
 		units, cost := c.parts*pieces, max(1, g.images/c.parts*g.places*lanes)
-		least := units * cost
+		stretches := 0 // a share each
 		if c.parts >= 2*d.team.size && c.parts%d.team.size == 0 {
-			least = pieces * cost // stretches of whole parts
+			stretches = c.parts
 		}
-		d.divideInto(units, cost, least, func(worker, from, to int) {
+		d.divideInto(units, cost, stretches, func(worker, from, to int) {
 			for from < to {
 				part, first := from/pieces, from%pieces
 				last := min(pieces, first+to-from)

@@ -35,12 +35,12 @@ func (d *Device) linear(y, x, w, b *device.Tensor, relu bool) {
 // dots divides Kernel.Dots by rows of x or, where those are fewer, of w.
 func (d *Device) dots(y, x, w []float32, rows, cols, depth int, bias []float32, relu bool) {
 	if rows > cols {
-		d.panels(rows, cols*depth, 8, 8, func(worker, from, to int) {
+		d.panels(rows, cols*depth, 8, pieces(rows, 8), func(worker, from, to int) {
 			d.kernel.Dots(d.spaces[worker], y[from*cols:], cols, x[from*depth:], to-from, w, 0, cols, depth, bias, relu)
 		})
 		return
 	}
-	d.panels(cols, rows*depth, d.kernel.NR, cols, func(worker, from, to int) {
+	d.panels(cols, rows*depth, d.kernel.NR, 0, func(worker, from, to int) {
 		d.kernel.Dots(d.spaces[worker], y, cols, x, rows, w, from, to, depth, bias, relu)
 	})
 }
@@ -62,11 +62,11 @@ func (d *Device) MatMul(c, a, b *device.Tensor, transposeA, transposeB bool) err
 	case transposeB && !transposeA && d.kernel.FewSamples(rows, cols, depth):
 		d.dots(result, left.Data, right.Data, rows, cols, depth, nil, false)
 	case !transposeB && d.kernel.FewProducts(rows, cols, depth):
-		d.panels(rows, cols*depth, 8, 8, func(worker, from, to int) {
+		d.panels(rows, cols*depth, 8, pieces(rows, 8), func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, from, to, 0, cols, depth, left, right.Data, cols)
 		})
 	case !transposeB && d.kernel.FewRows(rows, cols, depth):
-		d.panels(cols, rows*depth, d.kernel.NR, cols, func(worker, from, to int) {
+		d.panels(cols, rows*depth, d.kernel.NR, 0, func(worker, from, to int) {
 			d.kernel.Outer(d.spaces[worker], result, cols, 0, rows, from, to, depth, left, right.Data, cols)
 		})
 	default:
@@ -88,30 +88,33 @@ func (d *Device) multiply(c []float32, rows, cols, depth int, a, b gemm.Strided,
 			d.kernel.Finish(ws, c, cols, gemm.Block(i0, i1, j0, j1), bias, relu)
 		}
 		if rows > cols {
-			d.panels(rows, cols*depth, gemm.Side, rows, func(worker, from, to int) { part(worker, from, to, 0, cols) })
+			d.panels(rows, cols*depth, gemm.Side, 0, func(worker, from, to int) { part(worker, from, to, 0, cols) })
 		} else {
-			d.panels(cols, rows*depth, gemm.Side, cols, func(worker, from, to int) { part(worker, 0, rows, from, to) })
+			d.panels(cols, rows*depth, gemm.Side, 0, func(worker, from, to int) { part(worker, 0, rows, from, to) })
 		}
 		if !odd.Load() {
 			return
 		}
 	}
-	d.strips(rows, cols, depth, a, func(worker int, p gemm.Part) {
+	d.strips(rows, cols, depth, a, b, func(worker int, p gemm.Part) {
 		ws := d.spaces[worker]
 		d.kernel.Multiply(ws, c, cols, p, depth, a, b, false)
 		d.kernel.Finish(ws, c, cols, p, bias, relu)
 	})
 }
 
-// panels divides n rows or columns among the workers in multiples of step, in stretches of at least least (if n, a share for each); a row
+// panels divides n rows or columns among the workers in multiples of step, in so many stretches at most (or a share for each); a row
 // or column is cost multiply-adds, four of which take about as long as a simple element operation.
-func (d *Device) panels(n, cost, step, least int, do func(worker, from, to int)) {
-	d.divideInto(pieces(n, step), step*cost/4, max(64*grain, least*cost/4), func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
+func (d *Device) panels(n, cost, step, stretches int, do func(worker, from, to int)) {
+	d.divideInto(pieces(n, step), step*cost/4, worthwhile(stretches, n*cost), func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
+
+// worthwhile is how many stretches a product of so many multiply-adds has, which takes 40 us for each at least.
+func worthwhile(stretches, products int) int { return min(stretches, products/(256*grain)) }
 
 // strips divides a product by rows or by columns, whichever leaves the worker with most to do less. Who has columns reads all rows of a, and
 // of a batch's samples, as long as they stay in the workers' caches, those that he has not worked on before come from another's.
-func (d *Device) strips(rows, cols, depth int, a gemm.Strided, do func(worker int, p gemm.Part)) {
+func (d *Device) strips(rows, cols, depth int, a, b gemm.Strided, do func(worker int, p gemm.Part)) {
 	if rows == 0 || cols == 0 {
 		return
 	}
@@ -124,10 +127,13 @@ func (d *Device) strips(rows, cols, depth int, a gemm.Strided, do func(worker in
 		byColumns += fetchCost * (rows - rows/size)
 	}
 	if high := share(rows, k.MR, size); k.Cost(high, cols) < byColumns {
-		d.panels(rows, cols*depth, k.MR, least, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
+		if least == leastMet && k.Lies(b) && cols*depth <= samplesInCache {
+			least = k.MR // nothing is packed
+		}
+		d.panels(rows, cols*depth, k.MR, rows/least, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}
-	d.divideInto(k.Steps(rows, cols), k.MR*depth/4, max(64*grain, least*rows*depth/4), func(worker, from, to int) {
+	d.divideInto(k.Steps(rows, cols), k.MR*depth/4, worthwhile(cols/least, rows*cols*depth), func(worker, from, to int) {
 		do(worker, k.Stretch(rows, cols, from, to))
 	})
 }

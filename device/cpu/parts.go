@@ -66,7 +66,7 @@ func (d *Device) runParts(s *sweep, w *device.Tensor, f *folding, first int, rea
 	copy(bias, s.bias)
 	none := bias[panels*tiles.Side:]
 	var odd atomic.Bool
-	d.team.share(groups*outs, piecesPerWorker*d.team.size, func(worker, from, to int) {
+	d.team.share(groups*outs, d.team.pieces(), func(worker, from, to int) {
 		memory := room.data[worker*size:]
 		p := &tiles.PartsProduct{Sums: memory[:tiles.Side*tiles.Side], X: memory[tiles.Side*tiles.Side:], Y: s.y, YBlock: s.yBlock}
 		for unit := from; unit < to; unit++ {

@@ -21,10 +21,10 @@ type team struct {
 	done    sleeper
 
 	// What is shared now.
-	units, pieces int
-	do            func(worker, from, to int)
-	left          []stretch                  // of each worker
-	takeAll       func(worker, from, to int) // take, which would be allocated each time
+	units, cuts int // units are cut into so many pieces
+	do          func(worker, from, to int)
+	left        []stretch                  // of each worker
+	takeAll     func(worker, from, to int) // take, which would be allocated each time
 }
 
 // worker is one goroutine and its share of a range.
@@ -151,7 +151,7 @@ func (t *team) share(n, pieces int, do func(worker, from, to int)) {
 	for number := range workers {
 		t.left[number].set(pieces*number/workers, pieces*(number+1)/workers)
 	}
-	t.units, t.pieces, t.do = n, pieces, do
+	t.units, t.cuts, t.do = n, pieces, do
 	t.split(workers, t.takeAll)
 	t.do = nil
 }
@@ -161,7 +161,7 @@ func (t *team) take(worker, _, _ int) {
 	for i := range t.left {
 		left := &t.left[(worker+i)%t.size]
 		for from, to := left.half(i == 0); from < to; from, to = left.half(i == 0) {
-			t.do(worker, t.units*from/t.pieces, t.units*to/t.pieces)
+			t.do(worker, t.units*from/t.cuts, t.units*to/t.cuts)
 		}
 	}
 }
@@ -191,8 +191,8 @@ func (s *stretch) half(front bool) (from, to int) {
 	}
 }
 
-// piecesPerWorker keep the workers' last stretches short.
-const piecesPerWorker = 16
+// pieces are as many as keep the workers' last stretches short.
+func (t *team) pieces() int { return 16 * t.size }
 
 func (w *worker) hand(from, to int, do func(worker, from, to int)) {
 	w.from, w.to, w.do = from, to, do
@@ -211,17 +211,16 @@ const grain = 1 << 14
 
 // divide shares n units of about cost element operations each; too little work stays with the caller.
 func (d *Device) divide(n, cost int, do func(worker, from, to int)) {
-	d.divideInto(n, cost, 4*grain, do)
+	d.divideInto(n, cost, n*max(cost, 1)/(4*grain), do)
 }
 
-// divideInto is divide in pieces of about so many element operations, or as many pieces as workers.
-func (d *Device) divideInto(n, cost, piece int, do func(worker, from, to int)) {
-	all := n * max(cost, 1)
-	if n > 0 && all < grain {
+// divideInto is divide in so many pieces, at least one for each worker and at most what share needs.
+func (d *Device) divideInto(n, cost, pieces int, do func(worker, from, to int)) {
+	if n > 0 && n*max(cost, 1) < grain {
 		do(0, 0, n)
 		return
 	}
-	d.team.share(n, min(piecesPerWorker*d.team.size, max(d.team.size, all/piece)), do)
+	d.team.share(n, max(d.team.size, min(pieces, d.team.pieces())), do)
 }
 
 // elements splits a loop over n elements.

@@ -90,6 +90,9 @@ func coefficientBlock(tiles int) int { return (transforms.Coefficients*(tiles|1)
 // windowStride is the distance between the coefficients of some windows.
 func windowStride(channels, outputs int) int { return (channels*blocksOf(outputs) | 1) * lanes }
 
+// blocksMet is how many blocks of tiles a stretch has at least: so often it uses the windows' coefficients that it makes.
+const blocksMet = 4
+
 // winograd computes y.
 func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 	blocks, groups, chunks := pieces(c.tiles, p.tiles), pieces(c.outputs, p.outputs), pieces(c.channels, p.channels)
@@ -99,8 +102,8 @@ func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 	defer d.floats.put(room)
 	c.readyEpilogues()
 	parts := d.team.size
-	if blocks >= 16*d.team.size { // so many that windows may be made again for each stretch
-		parts *= 4
+	if stretches := 4 * parts; blocks >= blocksMet*stretches {
+		parts = stretches
 	}
 	d.team.share(groups*blocks, parts, func(worker, from, to int) {
 		k := transforms.For(d.set)

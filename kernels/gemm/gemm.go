@@ -195,15 +195,19 @@ func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width in
 	return rows{panel, 0}
 }
 
-// lying are columns of B that are used where they lie: of few rows of A, to which a copy would bring little, and as many as make
-// whole tiles. Steps may not be a page apart, or a few of them would fill their set of the first-level cache.
+// lying are columns of B that are used where it lies: of few rows of A, to which a copy would bring little, and as many as make
+// whole tiles.
 func (k *Kernel) lying(b Operand, rows, col, width, depth int) lying {
 	s, strided := b.(Strided)
-	if !strided || s.Row != 1 || rows > k.lie || s.Depth%1024 == 0 {
+	if !strided || rows > k.lie || !k.Lies(s) {
 		return lying{}
 	}
 	return lying{panels{s.Data[col+depth*s.Depth:], s.Depth, k.NR}, width / k.NR * k.NR}
 }
+
+// Lies says whether B can be used where it lies, if there are few rows of A: its steps may not be a page apart, or a few of them would fill
+// their set of the first-level cache.
+func (k *Kernel) Lies(b Strided) bool { return b.Row == 1 && b.Depth%1024 != 0 }
 
 // lying are so many columns of B.
 type lying struct {
