@@ -91,7 +91,7 @@ func (d *Device) batchNormBackwardRowMajor(n normGradient) {
 				}
 			}
 			if n.dresidual != nil {
-				copy(out(n.dresidual)[from:to], before[from:to])
+				move(out(n.dresidual)[from:to], before[from:to])
 			}
 		})
 		grad = before

@@ -129,7 +129,7 @@ func (d *Device) Scale(y, x *device.Tensor, factor, offset float64) error {
 	f, o := float32(factor), float32(offset)
 	d.elements(len(from), func(first, last int) {
 		if f == 1 && o == 0 {
-			copy(to[first:last], from[first:last])
+			move(to[first:last], from[first:last])
 			return
 		}
 		d.vector.Scale(to[first:last], from[first:last], f, o)

@@ -138,7 +138,7 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 		case []float32:
 			if len(from) == len(to.data) {
 				elements := out(dst)
-				d.elements(len(from), func(first, last int) { copy(elements[first:last], from[first:last]) })
+				d.elements(len(from), func(first, last int) { move(elements[first:last], from[first:last]) })
 				return nil
 			}
 		case []float64:
@@ -152,7 +152,7 @@ func (d *Device) Upload(dst *device.Tensor, src any) error {
 		}
 	case *buffer[int32]:
 		if from, ok := src.([]int32); ok && len(from) == len(to.data) {
-			copy(to.data, from)
+			move(to.data, from)
 			return nil
 		}
 	}
@@ -169,7 +169,7 @@ func (d *Device) Download(dst any, src *device.Tensor) error {
 		switch to := dst.(type) {
 		case []float32:
 			if len(from.data) == len(to) {
-				copy(to, from.data)
+				d.elements(len(to), func(first, last int) { move(to[first:last], from.data[first:last]) })
 				return nil
 			}
 		case []float64:
@@ -182,12 +182,29 @@ func (d *Device) Download(dst any, src *device.Tensor) error {
 		}
 	case *buffer[int32]:
 		if to, ok := dst.([]int32); ok && len(from.data) == len(to) {
-			copy(to, from.data)
+			move(to, from.data)
 			return nil
 		}
 	}
 	return device.TransferError("download", src, dst)
 }
+
+// longestMove is how many elements are copied at a time, within which the collector cannot stop us: some tens of microseconds.
+const longestMove = 1 << 16
+
+// move is copy of two slices of one length that lets the collector stop us.
+func move[T any](to, from []T) {
+	for len(from) > 0 {
+		n := moveSome(to, from)
+		to, from = to[n:], from[n:]
+	}
+}
+
+// moveSome copies up to longestMove elements, and says how many. Where it is called the collector may stop us: hardly in a loop around copy
+// itself, which is nearly always within copy when a signal comes.
+//
+//go:noinline
+func moveSome[T any](to, from []T) int { return copy(to[:min(len(to), longestMove)], from) }
 
 // floats is the memory of a tensor of real numbers that is to be read, nil for no tensor.
 func floats(t *device.Tensor) []float32 {

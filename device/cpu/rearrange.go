@@ -51,16 +51,12 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 	d.elements(runsIn.size()*run, func(low, high int) {
 		for at := low; at < high; {
 			number, into := at/run, at%run
-			n := min(run-into, high-at, longestCopy)
-			copy(result[firstOut+runsOut.offset(number)+into:][:n], in[firstIn+runsIn.offset(number)+into:])
-			at += n
+			n := min(run-into, high-at)
+			at += moveSome(result[firstOut+runsOut.offset(number)+into:][:n], in[firstIn+runsIn.offset(number)+into:][:n])
 		}
 	})
 	return nil
 }
-
-// longestCopy is how many elements are copied at a time, within which the collector cannot stop us: some tens of microseconds.
-const longestCopy = 1 << 16
 
 // copyBlocks is CopyRegion between tensors in blocks. The channels go in pieces that lie in one block of each: whole blocks
 // where the offsets agree, as in the concatenations of most networks, and then whole rows at once.

@@ -90,6 +90,7 @@ func TestCollectorDoesNotWait(t *testing.T) {
 	x, w, y := room(8, 1<<16), room(256, 1<<16), room(8, 256)
 	a, b, c := room(1024, 1024), room(1024, 1024), room(1024, 1024)
 	big, slope, moment, square := room(1<<23), room(1<<23), room(1<<23), room(1<<23)
+	host := make([]float32, 1<<23)
 	logits, dlogits, loss := room(4096, 1000), room(4096, 1000), room()
 	total := room(1)
 	same := device.ConvSpec{Padding: device.Pad(1)}.Normal()
@@ -121,6 +122,10 @@ func TestCollectorDoesNotWait(t *testing.T) {
 		{"Adam", func() error { return d.Adam(update, adam) }},
 		{"sum", func() error { return d.ReduceSum(total, big, 1) }},
 		{"exponential", func() error { return d.Activate(slope, big, device.ActivationSpec{Kind: device.Sigmoid}) }},
+		{"copy", func() error { return d.Scale(slope, big, 1, 0) }},
+		{"a part", func() error { return d.CopyRegion(slope, []int{0}, big, []int{8}, []int{1<<23 - 8}) }},
+		{"upload", func() error { return d.Upload(big, host) }},
+		{"download", func() error { return d.Download(host, big) }},
 		{"dropout", func() error { return d.Dropout(slope, big, 0.5, philox.Stream{Seed: 1}) }},
 	} {
 		require.NoError(t, row.do(), row.name)
