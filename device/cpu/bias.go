@@ -40,7 +40,7 @@ func (d *Device) AddBias(y, x, b *device.Tensor) error {
 }
 
 // SumChannels implements device.FullyConnected. Partial sums are those of a channel's stretches of memory (a block's map, a
-// row-major map; for a matrix all of a column), and they are added in order.
+// row-major map; for a matrix some rows of a column, which one worker has had before), and they are added in order.
 func (d *Device) SumChannels(db, dy *device.Tensor) error {
 	outer, channels, inner := device.Channels(dy.Shape)
 	to, from, blocks := out(db), floats(dy), blocksOf(channels)
@@ -64,11 +64,13 @@ func (d *Device) SumChannels(db, dy *device.Tensor) error {
 			}
 		})
 	case inner == 1:
-		stretches, width = 1, blocks*lanes
-		sums = d.partial(width)
-		d.divide(blocks, lanes*outer, func(_, first, last int) {
+		stretches, width = max(1, min(mostStretches, outer/rowsOfStretch)), blocks*lanes
+		sums = d.partial(stretches * width)
+		d.divide(stretches*blocks, lanes*outer/stretches, func(_, first, last int) {
 			for unit := first; unit < last; unit++ {
-				sumLanes(unit, unit*lanes, outer, channels, min(lanes, channels-unit*lanes))
+				n, block := unit/blocks, unit%blocks
+				row, end := outer*n/stretches, outer*(n+1)/stretches
+				sumLanes(unit, row*channels+block*lanes, end-row, channels, min(lanes, channels-block*lanes))
 			}
 		})
 	default:
@@ -89,6 +91,12 @@ func (d *Device) SumChannels(db, dy *device.Tensor) error {
 	}
 	return nil
 }
+
+// A matrix is cut into mostStretches at most, of so many rows at least: their sums are added by one worker.
+const (
+	mostStretches = 8
+	rowsOfStretch = 48
+)
 
 // A block's channels are a row of the kernels.
 var _ [lanes]float32 = [vector.Lanes]float32{}
