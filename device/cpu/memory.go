@@ -169,7 +169,7 @@ func (d *Device) Download(dst any, src *device.Tensor) error {
 		switch to := dst.(type) {
 		case []float32:
 			if len(from.data) == len(to) {
-				d.elements(len(to), func(first, last int) { move(to[first:last], from.data[first:last]) })
+				move(to, from.data) // by the caller alone: a tensor may outlive the device, and so its workers
 				return nil
 			}
 		case []float64:
