@@ -118,8 +118,8 @@ type runner struct {
 	*workload
 	group int // steps in a block
 	took  samples
-	heap  uint64 // bytes allocated in the timed steps
-	timed int    // those steps
+	timed int    // steps
+	heap  uint64 // bytes allocated in these and in the one before each block
 	load  *load
 }
 
@@ -204,7 +204,7 @@ func (s *settings) measure(ctx context.Context, model zoo.Model, m machine) (lin
 	}
 	line = &stepLine{Model: model.Name, Device: m.name, Work: s.work(), Batch: batch, Threads: s.options.Threads, Precision: s.options.Precision.String(), Steps: r.timed,
 		ImagesPerS: float64(batch) / r.took.best(), Median: float64(batch) / r.took.median(),
-		Heap: int64(math.Round(float64(r.heap) / float64(r.timed))), RSS: resident, Others: others,
+		Heap: int64(math.Round(float64(r.heap) / float64(r.timed+len(r.took)))), RSS: resident, Others: others,
 		PeakGFLOPS: m.peaks.flops / 1e9, PeakGBs: m.peaks.bytes / 1e9, Peer: against, Scaling: gain}
 	for _, c := range calls {
 		line.flops += c.flops
