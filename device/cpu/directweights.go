@@ -212,12 +212,13 @@ func (c *correlation) collect(d *Device, dw []float32, last int, index func(i, t
 	})
 }
 
-// addParts adds up the sums of a batch's parts, which lie one after another, in their order. The first may be sum itself.
+// addParts adds up the sums of a batch's parts, two or more that lie one after another, in their order. The first may be sum itself.
 func (d *Device) addParts(sum, all []float32, parts int) {
 	d.divide(len(sum), parts, func(_, from, to int) {
-		copy(sum[from:to], all[from:to])
+		before := all[from:to]
 		for part := 1; part < parts; part++ {
-			d.vector.Add(sum[from:to], sum[from:to], all[part*len(sum):][from:to])
+			d.vector.Add(sum[from:to], before, all[part*len(sum):][from:to])
+			before = sum[from:to]
 		}
 	})
 }

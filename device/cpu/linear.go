@@ -118,22 +118,22 @@ func (d *Device) strips(rows, cols, depth int, a, b gemm.Strided, do func(worker
 	if rows == 0 || cols == 0 {
 		return
 	}
-	k, size, least := d.kernel, d.team.size, leastMet
-	if min(rows, cols, depth) < leastMet {
-		least = max(rows, cols) // a share each: the memory wants long rows
+	k, size, high, wide := d.kernel, d.team.size, rows/leastMet, cols/leastMet // stretches
+	switch {
+	case min(rows, cols, depth) < leastMet:
+		high, wide = 0, 0 // a share each: the memory wants long rows
+	case k.Lies(b) && cols*depth <= samplesInCache:
+		high = rows / k.MR // nothing is packed
 	}
 	byColumns := k.Cost(rows, pieces(cols, size))
 	if a.Depth == 1 && rows*depth <= samplesInCache {
 		byColumns += fetchCost * (rows - rows/size)
 	}
-	if high := share(rows, k.MR, size); k.Cost(high, cols) < byColumns {
-		if least == leastMet && k.Lies(b) && cols*depth <= samplesInCache {
-			least = k.MR // nothing is packed
-		}
-		d.panels(rows, cols*depth, k.MR, rows/least, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
+	if k.Cost(share(rows, k.MR, size), cols) < byColumns {
+		d.panels(rows, cols*depth, k.MR, high, func(worker, from, to int) { do(worker, gemm.Block(from, to, 0, cols)) })
 		return
 	}
-	d.divideInto(k.Steps(rows, cols), k.MR*depth/4, worthwhile(cols/least, rows*cols*depth), func(worker, from, to int) {
+	d.divideInto(k.Steps(rows, cols), k.MR*depth/4, worthwhile(wide, rows*cols*depth), func(worker, from, to int) {
 		do(worker, k.Stretch(rows, cols, from, to))
 	})
 }

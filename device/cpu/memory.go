@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fovea/device"
+	"fovea/kernels/amd64"
 )
 
 // buffer is the memory of a tensor.
@@ -195,16 +196,11 @@ const longestMove = 1 << 16
 // move is copy of two slices of one length that lets the collector stop us.
 func move[T any](to, from []T) {
 	for len(from) > 0 {
-		n := moveSome(to, from)
+		n := amd64.Piece(len(from), longestMove)
+		copy(to, from[:n])
 		to, from = to[n:], from[n:]
 	}
 }
-
-// moveSome copies up to longestMove elements, and says how many. Where it is called the collector may stop us: hardly in a loop around copy
-// itself, which is nearly always within copy when a signal comes.
-//
-//go:noinline
-func moveSome[T any](to, from []T) int { return copy(to[:min(len(to), longestMove)], from) }
 
 // floats is the memory of a tensor of real numbers that is to be read, nil for no tensor.
 func floats(t *device.Tensor) []float32 {

@@ -52,7 +52,8 @@ func (d *Device) CopyRegion(dst *device.Tensor, to []int, src *device.Tensor, fr
 		for at := low; at < high; {
 			number, into := at/run, at%run
 			n := min(run-into, high-at)
-			at += moveSome(result[firstOut+runsOut.offset(number)+into:][:n], in[firstIn+runsIn.offset(number)+into:][:n])
+			move(result[firstOut+runsOut.offset(number)+into:][:n], in[firstIn+runsIn.offset(number)+into:][:n])
+			at += n
 		}
 	})
 	return nil
