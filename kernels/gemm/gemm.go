@@ -188,12 +188,15 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc int, p Part, depth int
 // side and the rows are a tile's. A copy is made by each worker that has these rows, so it costs the more the more of them there are.
 // Rows of 2^n elements start in one set of the first-level cache, and push each other out.
 func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width int) rows {
-	if s, strided := a.(Strided); strided && width <= k.meet*k.NR && s.Depth == 1 && s.Row%1024 != 0 && k.least(high, k.NR).rows == high {
+	if s, strided := a.(Strided); strided && width <= k.meet*k.NR && k.LiesLeft(s) && k.least(high, k.NR).rows == high {
 		return rows{s.Data[i*s.Row+depth:], s.Row}
 	}
 	k.pack(a, panel[:k.MR*nk], i, high, depth, nk, k.MR)
 	return rows{panel, 0}
 }
+
+// LiesLeft says whether A can be used where it lies, if there are few columns of B.
+func (k *Kernel) LiesLeft(a Strided) bool { return k.meet > 0 && a.Depth == 1 && a.Row%1024 != 0 }
 
 // lying are columns of B that are used where it lies: of few rows of A, to which a copy would bring little, and as many as make
 // whole tiles.

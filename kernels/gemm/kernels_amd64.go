@@ -10,7 +10,7 @@ func init() {
 		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
 		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
 		skinny:    skinnyAVX2}
-	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, lie: 512, meet: 16, tiles: []tiles{
+	kernels[isa.AVX512] = &Kernel{Name: "avx512", MR: 14, NR: 32, lie: 256, meet: 16, tiles: []tiles{
 		avx512(4, 16, amd64.Tile4x16AVX512, amd64.Tile4x16LyingAVX512),
 		avx512(8, 16, amd64.Tile8x16AVX512, amd64.Tile8x16LyingAVX512),
 		avx512(14, 16, amd64.Tile14x16AVX512, amd64.Tile14x16LyingAVX512),
