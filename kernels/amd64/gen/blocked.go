@@ -21,7 +21,7 @@ import (
 // One call computes tile after tile of a line: of few input channels a call costs a good part of what a tile does.
 //
 // Pixels lie a run-time step apart. With the registers step, 3*step and 5*step every one of the seven of a run is base plus
-// index times 1, 2 or 4.
+// index times 1, 2 or 4. Where they lie side by side AVX-512 has a loop without an index (see multiplyAdd).
 //
 // Gradient sums products over pixels: 8 input channels x 32 output channels are 16 sums (16 x 16 for a single block), AVX2:
 // 4 x 16 are 8 of them, enough to hide the latency of 4 cycles at 2 a cycle.
@@ -168,6 +168,40 @@ func product(set string, run, blocks int) {
 		MOVQ(Mem{Base: tap}, x[k])
 		ADDQ(Mem{Base: args, Disp: 8 * k}, x[k])
 	}
+	// some does so many channels of pixels at places, some of which multiply-adds broadcast themselves.
+	some := func(count int, ahead bool, place func(i, channel int) (m Mem, embedded bool)) {
+		for channel := range count {
+			row := channel * blocks * 64
+			for j, r := range right {
+				VMOVUPS(Mem{Base: w, Disp: row + v.bytes*j}, r)
+			}
+			for line := 0; ahead && line < blocks*64; line += 64 {
+				PREFETCHT0(Mem{Base: w, Disp: row + weightsAhead + line})
+			}
+			for i := range sums {
+				m, embedded := place(i, channel)
+				multiplyAdd(m, left[i%2], right, sums[i], embedded)
+			}
+		}
+		ADDQ(U32(64*blocks*count), w)
+	}
+	anywhere := func(i, channel int) (Mem, bool) {
+		m := at.at(i % run)
+		m.Base, m.Disp = x[i/run], 4*channel
+		return m, false
+	}
+	beside := func(i, channel int) (Mem, bool) {
+		return Mem{Base: x[i/run], Disp: 64*(i%run) + 4*channel}, i%2 == 1 || blocks == 1
+	}
+	// all does all channels of a tap.
+	all := func(name string, unrolled int, place func(i, channel int) (Mem, bool)) {
+		MOVQ(channels, c)
+		repeat(name, c, unrolled, func(count int) {
+			some(count, true, place)
+			ADDQ(Imm(uint64(4*count)), x[0])
+			ADDQ(Imm(uint64(4*count)), x[1])
+		})
+	}
 	if set == "AVX2" { // there the prefetches would cost more than they save where the pixels are neighbours
 		CMPQ(at.one, Imm(64))
 		JLE(LabelRef("near"))
@@ -182,46 +216,24 @@ func product(set string, run, blocks int) {
 			PREFETCHT0(m)
 		}
 	}
-	Label("near")
-	// some does so many channels.
-	some := func(count int, ahead bool) {
-		for channel := range count {
-			row := channel * blocks * 64
-			for j, r := range right {
-				VMOVUPS(Mem{Base: w, Disp: row + v.bytes*j}, r)
-			}
-			for line := 0; ahead && line < blocks*64; line += 64 {
-				PREFETCHT0(Mem{Base: w, Disp: row + weightsAhead + line})
-			}
-			for i := range sums {
-				m := at.at(i % run)
-				m.Base, m.Disp = x[i/run], 4*channel
-				l := left[i%2]
-				VBROADCASTSS(m, l)
-				for j, r := range right {
-					VFMADD231PS(r, l, sums[i][j])
-				}
-			}
-		}
-		ADDQ(U32(64*blocks*count), w)
-	}
-	unrolled := 1
 	if set == "AVX2" { // a whole block straight on, its weights at hand: the loop and what asks for weights are a tenth of the instructions
-		unrolled = 4
+		Label("near")
 		CMPQ(channels, Imm(16))
 		JNE(LabelRef("loop"))
 		CMPQ(Mem{Base: args, Disp: 8 * 20}, Imm(0))
 		JNE(LabelRef("loop"))
-		some(16, false)
+		some(16, false, anywhere)
 		JMP(LabelRef("next"))
 		Label("loop")
+		all("Channels", 4, anywhere)
+	} else {
+		CMPQ(at.one, Imm(64)) // pixels of a block side by side: no index
+		JE(LabelRef("near"))
+		all("Channels", 1, anywhere)
+		JMP(LabelRef("next"))
+		Label("near")
+		all("Near", 4, beside)
 	}
-	MOVQ(channels, c)
-	repeat("Channels", c, unrolled, func(count int) {
-		some(count, true)
-		ADDQ(Imm(uint64(4*count)), x[0])
-		ADDQ(Imm(uint64(4*count)), x[1])
-	})
 	Label("next")
 	ADDQ(Imm(8), tap)
 	DECQ(taps)
@@ -331,11 +343,7 @@ func gradient(set string, channels, blocks int) {
 		VMOVUPS(m, r)
 	}
 	for c := range sums {
-		l := left[c%2]
-		VBROADCASTSS(Mem{Base: at[0], Disp: 4 * c}, l)
-		for j, r := range right {
-			VFMADD231PS(r, l, sums[c][j])
-		}
+		multiplyAdd(Mem{Base: at[0], Disp: 4 * c}, left[c%2], right, sums[c], set == "AVX512" && c%4 == 3)
 	}
 	ADDQ(step[0], at[0])
 	ADDQ(step[1], at[1])

@@ -36,7 +36,7 @@ type target struct {
 // 4 elements a cycle with AVX-512 (64 shuffles for 256), 2.7 with AVX2. Lines copies what lies as a panel wants it.
 func tiles() {
 	// 28 sums, two vectors of B and two of A: all 32 registers.
-	wide := target{"AVX512", 14, 16, ZMM, 1}
+	wide := target{"AVX512", 14, 16, ZMM, 2}
 	for _, rows := range []int{14, 8, 4} {
 		for _, lies := range []bool{false, true} {
 			tile(wide, rows, 2, lies)
@@ -94,7 +94,7 @@ func tile(t target, rows, vectors int, lies bool) {
 	b, c, bStep, soon := load(3), load(4), load(5), load(9)
 	tiles, cRow, soonRow := field(1), field(7), field(10)
 	bStep3 := GP64()
-	if t.unrolled > 1 {
+	if t.unrolled > 3 {
 		LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
 	}
 	var left place
@@ -142,11 +142,8 @@ func tile(t target, rows, vectors int, lies bool) {
 				PREFETCHT0(after(far, k).Offset(at))
 			}
 			for i := range sums {
-				l := elements[i%2]
-				VBROADCASTSS(left.at(i, k), l)
-				for j, r := range right {
-					VFMADD231PS(r, l, sums[i][j])
-				}
+				m := left.at(i, k)
+				multiplyAdd(m, elements[i%2], right, sums[i], t.lanes == 16 && m.Index == nil && (i%2 == 1 || vectors == 1))
 			}
 		}
 		left.advance(count)
