@@ -13,7 +13,7 @@ import (
 // in its 14 cycles, and the loop's. With every second row embedded it is 37, with loads in 23 of 28 places. Such tiles, in turns on a
 // Xeon without AMX, both cores at once, GFLOP/s of a core that has its other thread for itself, and else: none embedded 174 and
 // 137, 4 rows of 14 174 and 140, 7 174 and 150, 9 174 and 150, all 173 and 147. It gains only where m has no index: such an
-// instruction is issued as two (7 rows embedded with an index: 118 to 150 where none has 128 to 157).
+// instruction is issued as two (7 rows embedded with an index: 118 and 140 on the two cores, where none embedded has 128 and 150).
 func multiplyAdd(m Mem, l reg.VecVirtual, vectors, sums []reg.VecVirtual, embedded bool) {
 	if embedded {
 		for j, v := range vectors {
