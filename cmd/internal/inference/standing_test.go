@@ -87,7 +87,15 @@ func serve(t testing.TB, change func(*Config)) *standing {
 		network.Release()
 		return errors.Join(err, d.Close())
 	})
-	t.Cleanup(func() { require.NoError(t, s.stop()) })
+	t.Cleanup(func() {
+		close(s.gate.leave) // a test that fails while a batch waits still ends
+		go func() {
+			for range s.gate.enter {
+			}
+		}()
+		require.NoError(t, s.stop())
+		close(s.gate.enter)
+	})
 	return s
 }
 
