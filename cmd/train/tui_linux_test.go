@@ -184,7 +184,7 @@ func TestTUI(t *testing.T) {
 		s.await(t, "before the first step")
 		s.keys(t, "\x03")
 		s.await(t, leaveScreen)
-		require.Eventually(t, func() bool { return s.state(t) == s.before }, time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return s.state(t) == s.before }, 5*time.Second, time.Millisecond)
 		s.keys(t, "\x03")
 		s.end(t, 130)
 

@@ -17,7 +17,7 @@ func (d *Device) convolveRowMajor(y, x, w *device.Tensor, e epilogue, s device.C
 	if products > 0 {
 		strips = min(max(1, 4*d.team.size/products), (g.places+d.kernel.NR-1)/d.kernel.NR)
 	}
-	d.team.split(products*strips, func(worker, from, to int) {
+	d.team.share(products*strips, d.team.pieces(), func(worker, from, to int) {
 		image := &windows{geometry: g}
 		for unit := from; unit < to; unit++ {
 			product, strip := unit/strips, unit%strips
@@ -58,7 +58,7 @@ func (d *Device) backwardDataRowMajor(dx, dy, w *device.Tensor, s device.ConvSpe
 	window, plane := g.rows*g.cols, g.height*g.width
 	block := min(max(1, strip/max(window*g.places, 1)), max(g.channels, 1))
 	blocks := pieces(g.channels, block)
-	d.team.split(g.images*g.Groups*blocks, func(worker, from, to int) {
+	d.team.share(g.images*g.Groups*blocks, d.team.pieces(), func(worker, from, to int) {
 		for unit := from; unit < to; unit++ {
 			product, first := unit/blocks, unit%blocks*block
 			n, group := product/g.Groups, product%g.Groups
@@ -120,7 +120,7 @@ func (d *Device) backwardWeightsRowMajor(dw, x, dy *device.Tensor, s device.Conv
 	parts := min(weightParts, g.images)
 	if len(sum) > smallGradients || parts < 2 {
 		strips := min(max(1, 4*d.team.size/g.Groups), (g.taps+d.kernel.NR-1)/d.kernel.NR)
-		d.team.split(g.Groups*strips, func(worker, from, to int) {
+		d.team.share(g.Groups*strips, d.team.pieces(), func(worker, from, to int) {
 			for unit := from; unit < to; unit++ {
 				group, at := unit/strips, unit%strips
 				multiply(worker, sum, g.taps*at/strips, g.taps*(at+1)/strips, group, 0, g.images)
@@ -130,7 +130,7 @@ func (d *Device) backwardWeightsRowMajor(dw, x, dy *device.Tensor, s device.Conv
 	}
 	copies := d.floats.get(parts*len(sum), &d.stats)
 	defer d.floats.put(copies)
-	d.team.split(parts, func(worker, from, to int) {
+	d.team.share(parts, d.team.pieces(), func(worker, from, to int) {
 		for part := from; part < to; part++ {
 			first, last := g.images*part/parts, g.images*(part+1)/parts
 			for group := range g.Groups {

@@ -109,8 +109,8 @@ func (d *Device) panels(n, cost, step, stretches int, do func(worker, from, to i
 	d.divideInto(pieces(n, step), step*cost/4, worthwhile(stretches, n*cost), func(worker, from, to int) { do(worker, from*step, min(to*step, n)) })
 }
 
-// worthwhile is how many stretches a product of so many multiply-adds has, which takes 40 us for each at least.
-func worthwhile(stretches, products int) int { return min(stretches, products/(256*grain)) }
+// worthwhile is how many stretches a product of so many multiply-adds has, which takes 20 us for each at least.
+func worthwhile(stretches, products int) int { return min(stretches, products/(128*grain)) }
 
 // strips divides a product by rows or by columns, whichever leaves the worker with most to do less. Who has columns reads all rows of a, and
 // of a batch's samples, as long as they stay in the workers' caches, those that he has not worked on before come from another's.
@@ -144,7 +144,7 @@ func (d *Device) stretches(rows, cols, depth int, a, b gemm.Strided) (high, wide
 		high = rows / d.kernel.MR
 	}
 	if d.kernel.LiesLeft(a) && rows*depth <= samplesInCache {
-		wide = cols / leastMet
+		wide = cols / d.kernel.NR // nothing is packed twice, and the finer the stretches the sooner all end together
 	}
 	return high, wide
 }

@@ -194,6 +194,9 @@ func (s *stretch) half(front bool) (from, to int) {
 // pieces are as many as keep the workers' last stretches short.
 func (t *team) pieces() int { return 16 * t.size }
 
+// unitPieces are fewer, for Winograd's units: each is long.
+func (t *team) unitPieces() int { return 4 * t.size }
+
 func (w *worker) hand(from, to int, do func(worker, from, to int)) {
 	w.from, w.to, w.do = from, to, do
 	w.handed.Add(1)

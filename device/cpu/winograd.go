@@ -90,9 +90,6 @@ func coefficientBlock(tiles int) int { return (transforms.Coefficients*(tiles|1)
 // windowStride is the distance between the coefficients of some windows.
 func windowStride(channels, outputs int) int { return (channels*blocksOf(outputs) | 1) * lanes }
 
-// unitStretches is how many stretches Winograd's units are shared out in, at most: fewer than other work, since a unit is long.
-func (t *team) unitStretches() int { return 4 * t.size }
-
 // blocksMet is how many blocks of tiles a stretch has at least: so often it uses the windows' coefficients that it makes.
 const blocksMet = 4
 
@@ -105,8 +102,8 @@ func (d *Device) winograd(c *tiling, p winogradPlan, x, y []float32) {
 	defer d.floats.put(room)
 	c.readyEpilogues()
 	parts := d.team.size
-	if chunks > 1 || blocks >= blocksMet*d.team.unitStretches() { // of several chunks no unit uses what another has made
-		parts = d.team.unitStretches()
+	if chunks > 1 || blocks >= blocksMet*d.team.unitPieces() { // of several chunks no unit uses what another has made
+		parts = d.team.unitPieces()
 	}
 	d.team.share(groups*blocks, parts, func(worker, from, to int) {
 		k := transforms.For(d.set)

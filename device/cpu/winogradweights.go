@@ -31,7 +31,7 @@ func (d *Device) winogradWeights(c *tiling, p winogradPlan, x, dy, dw []float32)
 	each := windows + pixels + gradients + turned
 	room := d.floats.get(min(d.team.size, units)*each, &d.stats)
 	defer d.floats.put(room)
-	d.team.share(units, d.team.unitStretches(), func(worker, from, to int) {
+	d.team.share(units, d.team.unitPieces(), func(worker, from, to int) {
 		k := transforms.For(d.set)
 		memory := room.data[worker*each:][:each]
 		du, memory := memory[:windows], memory[windows:]

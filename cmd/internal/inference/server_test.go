@@ -125,7 +125,7 @@ func TestAbout(t *testing.T) {
 // A full queue refuses what is too much, and says when to ask again; an answer that takes too long is given up; so is one
 // whose client has left, which costs no computing.
 func TestBusy(t *testing.T) {
-	s := serve(t, func(c *Config) { c.Timeout = 500 * time.Millisecond })
+	s := serve(t, func(c *Config) { c.Timeout = 1500 * time.Millisecond }) // what is asked for until then may have to wait for another program
 	s.gate.shut = true
 	first := s.later("application/x-npy", array(4))
 	require.Equal(t, 4, <-s.gate.enter)
@@ -173,7 +173,7 @@ func (s *standing) later(kind string, body []byte) <-chan reply {
 
 // A body that comes byte by byte is given up in time, at little memory; other clients do not notice.
 func TestSlowClients(t *testing.T) {
-	s := serve(t, func(c *Config) { c.Timeout = 300 * time.Millisecond })
+	s := serve(t, func(c *Config) { c.Timeout = time.Second }) // in which all of them come
 	const clients = 20
 	var all sync.WaitGroup
 	for range clients {
@@ -186,7 +186,7 @@ func TestSlowClients(t *testing.T) {
 			defer c.Close()
 			fmt.Fprintf(c, "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000000\r\n\r\n")
 			go func() {
-				for range 100 {
+				for range 300 {
 					time.Sleep(10 * time.Millisecond)
 					if _, err := c.Write([]byte("x")); err != nil {
 						return
@@ -253,7 +253,7 @@ func TestShares(t *testing.T) {
 		s := &Server{config: Config{Workers: row.workers, MaxPixels: 1000}}
 		require.EqualValues(t, row.want, s.share(row.pixels), "%+v", row)
 	}
-	s := serve(t, func(c *Config) { c.Timeout = 200 * time.Millisecond })
+	s := serve(t, func(c *Config) { c.Timeout = time.Second })
 	require.True(t, s.decoding.TryAcquire(1<<10))
 	require.JSONEq(t, `{"error":"the answer took too long"}`, s.post(t, "image/png", picture(1, 2, 3, 4)).body)
 	require.Contains(t, s.post(t, "image/png", picture(make([]uint8, 2100)...)).body, "a picture of 2 x 1050, expected 1 to 1024 pixels", "it need not wait")

@@ -169,7 +169,7 @@ func product(set string, run, blocks int) {
 		ADDQ(Mem{Base: args, Disp: 8 * k}, x[k])
 	}
 	// some does so many channels of pixels at places, some of which multiply-adds broadcast themselves.
-	some := func(count int, ahead bool, place func(i, channel int) (m Mem, embedded bool)) {
+	some := func(count int, ahead bool, place func(i, channel int) Mem) {
 		for channel := range count {
 			row := channel * blocks * 64
 			for j, r := range right {
@@ -179,22 +179,20 @@ func product(set string, run, blocks int) {
 				PREFETCHT0(Mem{Base: w, Disp: row + weightsAhead + line})
 			}
 			for i := range sums {
-				m, embedded := place(i, channel)
-				multiplyAdd(m, left[i%2], right, sums[i], embedded)
+				m := place(i, channel)
+				multiplyAdd(m, left[i%2], right, sums[i], v.bytes == 64 && embeds(m, i, blocks))
 			}
 		}
 		ADDQ(U32(64*blocks*count), w)
 	}
-	anywhere := func(i, channel int) (Mem, bool) {
+	anywhere := func(i, channel int) Mem {
 		m := at.at(i % run)
 		m.Base, m.Disp = x[i/run], 4*channel
-		return m, false
+		return m
 	}
-	beside := func(i, channel int) (Mem, bool) {
-		return Mem{Base: x[i/run], Disp: 64*(i%run) + 4*channel}, i%2 == 1 || blocks == 1
-	}
+	beside := func(i, channel int) Mem { return Mem{Base: x[i/run], Disp: 64*(i%run) + 4*channel} }
 	// all does all channels of a tap.
-	all := func(name string, unrolled int, place func(i, channel int) (Mem, bool)) {
+	all := func(name string, unrolled int, place func(i, channel int) Mem) {
 		MOVQ(channels, c)
 		repeat(name, c, unrolled, func(count int) {
 			some(count, true, place)

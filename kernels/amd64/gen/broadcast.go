@@ -14,6 +14,7 @@ import (
 // Xeon without AMX, both cores at once, GFLOP/s of a core that has its other thread for itself, and else: none embedded 174 and
 // 137, 4 rows of 14 174 and 140, 7 174 and 150, 9 174 and 150, all 173 and 147. It gains only where m has no index: such an
 // instruction is issued as two (7 rows embedded with an index: 118 and 140 on the two cores, where none embedded has 128 and 150).
+// So of the rows of a tile every second is embedded where it can be, see embeds.
 func multiplyAdd(m Mem, l reg.VecVirtual, vectors, sums []reg.VecVirtual, embedded bool) {
 	if embedded {
 		for j, v := range vectors {
@@ -26,3 +27,6 @@ func multiplyAdd(m Mem, l reg.VecVirtual, vectors, sums []reg.VecVirtual, embedd
 		VFMADD231PS(v, l, sums[j])
 	}
 }
+
+// embeds says whether AVX-512's tiles embed row i, whose element is at m. A row of one vector gains an instruction at no load.
+func embeds(m Mem, i, vectors int) bool { return m.Index == nil && (i%2 == 1 || vectors == 1) }

@@ -35,7 +35,7 @@ type target struct {
 // lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
 // 4 elements a cycle with AVX-512 (64 shuffles for 256), 2.7 with AVX2. Lines copies what lies as a panel wants it.
 func tiles() {
-	// 28 sums, two vectors of B and two of A: all 32 registers.
+	// 28 sums, two vectors of B and one of A, or two where A lies: 31 or all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM, 2}
 	for _, rows := range []int{14, 8, 4} {
 		for _, lies := range []bool{false, true} {
@@ -143,7 +143,7 @@ func tile(t target, rows, vectors int, lies bool) {
 			}
 			for i := range sums {
 				m := left.at(i, k)
-				multiplyAdd(m, elements[i%2], right, sums[i], t.lanes == 16 && m.Index == nil && (i%2 == 1 || vectors == 1))
+				multiplyAdd(m, elements[i%2], right, sums[i], t.lanes == 16 && embeds(m, i, vectors))
 			}
 		}
 		left.advance(count)
