@@ -29,28 +29,21 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 // convGradients gives each operand of a convolution with the result y its gradient, of dy or of what y.pooled has in its place.
 func (t *Tape) convGradients(y, x, w, b *Value, dy *device.Tensor, s device.ConvSpec) error {
 	sums := dy
-	weights := func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }
 	if p := y.pooled; p != nil {
 		sums = p.dz
-		if fused, has := t.dev.(device.FusedPooling); has && !x.wantsGrad() {
-			weights = func(dw *device.Tensor) error {
-				return fused.ConvBackwardWeightsPooled(dw, x.data, p.dz, y.data, p.y, s, p.spec)
-			}
-		} else {
-			whole, err := t.gradient(y)
-			if err != nil {
-				return err
-			}
-			defer whole.Release()
-			if err := t.dev.PoolBackward(whole, p.dz, y.data, p.y, p.spec); err != nil {
-				return err
-			}
-			dy = whole
+		whole, err := t.gradient(y)
+		if err != nil {
+			return err
 		}
+		defer whole.Release()
+		if err := t.dev.PoolBackward(whole, p.dz, y.data, p.y, p.spec); err != nil {
+			return err
+		}
+		dy = whole
 	}
 	return firstError(
 		t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, sums) }),
-		t.give(w, weights),
+		t.give(w, func(dw *device.Tensor) error { return t.dev.ConvBackwardWeights(dw, x.data, dy, s) }),
 		t.give(x, func(dx *device.Tensor) error { return t.dev.ConvBackwardData(dx, dy, w.data, s) }))
 }
 

@@ -1,6 +1,8 @@
 package autograd
 
 import (
+	"fmt"
+
 	"fovea/device"
 )
 
@@ -75,6 +77,59 @@ func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 			return t.beforeReLU(y, dy, func(dz *device.Tensor) error { return t.convGradients(y, x, w, b, dz, s) })
 		}})
 	y.rectified, y.convolved = true, true
+	return y
+}
+
+// PoolsConvolutions says whether Conv2DReLUPool of x is one pass: where the device has one, x gets no gradient, as a picture does not, and
+// nobody observes what each layer gives.
+func (t *Tape) PoolsConvolutions(x *Value) bool {
+	_, has := t.dev.(device.FusedPooling)
+	return has && t.Observe == nil && (t.NoGrad || !x.wantsGrad())
+}
+
+// Conv2DReLUPool is Pool(Conv2DReLU(x, w, b, s), p).
+func Conv2DReLUPool(x, w, b *Value, s device.ConvSpec, p device.PoolSpec) *Value {
+	const op = "conv2d_relu_pool"
+	operands := optional(b, x, w)
+	t := begin(op, operands...).floats(op, operands...)
+	if t.err != nil {
+		return t.Fail(t.err)
+	}
+	if p.Kind != device.MaxPool || !t.PoolsConvolutions(x) {
+		y := Conv2DReLU(x, w, b, s)
+		defer t.Free(y)
+		return Pool(y, p)
+	}
+	fused := t.dev.(device.FusedPooling)
+	s, p = s.Normal(), p.Normal()
+	s.Learning = w.needsGrad
+	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
+	if err == nil {
+		shape, err = p.Output(shape)
+	}
+	if err != nil {
+		return t.Fail(err)
+	}
+	o := operation{name: op, operands: operands, shape: shape}
+	var chosen *device.Tensor
+	if !t.NoGrad && (w.wantsGrad() || b.wantsGrad()) {
+		if chosen, err = t.room(shape, false); err != nil {
+			return t.Fail(fmt.Errorf("%s: %w", op, err))
+		}
+		o.saved = []*device.Tensor{chosen}
+	}
+	o.forward = func(pooled *device.Tensor) error {
+		return fused.ConvReLUPool(pooled, chosen, x.data, w.data, b.tensor(), s, p)
+	}
+	var y *Value
+	o.backward = func(dy *device.Tensor) error { // the gradient goes to the largest elements alone, which are positive where y is
+		return t.beforeReLU(y, dy, func(dz *device.Tensor) error {
+			return firstError(
+				t.give(b, func(db *device.Tensor) error { return t.dev.SumChannels(db, dz) }),
+				t.give(w, func(dw *device.Tensor) error { return fused.ConvBackwardWeightsPooled(dw, x.data, dz, chosen, s, p) }))
+		})
+	}
+	y = t.apply(o)
 	return y
 }
 

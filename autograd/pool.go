@@ -44,8 +44,8 @@ func (t *Tape) beforeRectified(x, y *Value, dy *device.Tensor, s device.PoolSpec
 	return t.beforeReLU(y, dy, backward)
 }
 
-// pooledGradient is the gradient of a value that nobody but a pooling saw: PoolBackward of dz, y being the pooled value. A convolution
-// needs less than that as a whole: its bias gets the sums of dz, which are the same, for each element of dz goes to one place.
+// pooledGradient is the gradient of a value that nobody but a pooling saw: PoolBackward of dz, y being the pooled value. A convolution's
+// bias gets the sums of dz, which are the same, for each element of dz goes to one place.
 type pooledGradient struct {
 	dz, y *device.Tensor
 	spec  device.PoolSpec

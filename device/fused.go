@@ -9,12 +9,15 @@ type FusedConvolution interface {
 	ConvReLU(y, x, w, b *Tensor, s ConvSpec) error
 }
 
-// FusedPooling is the gradient of a convolution whose result is seen by a pooling alone, such as a network's first one: it is as
-// large as the result, but for the pooled elements zeros, and need not be made as a whole.
+// FusedPooling is a convolution whose result nobody but a pooling sees, such as a network's first one: its maps are larger than all else, and
+// need not be made as a whole.
 type FusedPooling interface {
-	// ConvBackwardWeightsPooled: dw = ConvBackwardWeights(x, dy, s) of dy = PoolBackward(dz, y, pooled, p), y being the result of the
-	// convolution (and of a ReLU, if one follows) and pooled that of the pooling.
-	ConvBackwardWeightsPooled(dw, x, dz, y, pooled *Tensor, s ConvSpec, p PoolSpec) error
+	// ConvReLUPool: pooled = Pool(ConvReLU(x, w, b, s), p) of the largest elements; b may be nil. What each window chose is noted in
+	// chosen, which has pooled's shape, in a form of the device's own; nil if no gradient will be wanted.
+	ConvReLUPool(pooled, chosen, x, w, b *Tensor, s ConvSpec, p PoolSpec) error
+	// ConvBackwardWeightsPooled: dw = ConvBackwardWeights(x, dy, s) of dy = PoolBackward(dz, y, pooled, p), y being the convolution's
+	// result and chosen what ConvReLUPool noted of it. The ReLU's slope must have been taken on dz: it is that of pooled's elements.
+	ConvBackwardWeightsPooled(dw, x, dz, chosen *Tensor, s ConvSpec, p PoolSpec) error
 }
 
 // FusedLinear is a fully connected layer and its activation.

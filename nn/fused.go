@@ -8,8 +8,8 @@ import (
 // Containers compute layers that stand one after another at once where the device makes one pass of them. A convolution and
 // its normalisation are one only where nothing is learned: see device.FoldedConvolution.
 
-// together is the first of the layers with those after it that are computed with it, and how many that makes.
-func together(t *autograd.Tape, layers []Layer) (l Layer, count int) {
+// together is the first of the layers with those after it that are computed with it from x, and how many that makes.
+func together(t *autograd.Tape, layers []Layer, x *autograd.Value) (l Layer, count int) {
 	l, count = layers[0], 1
 	if t == nil {
 		return l, count
@@ -18,9 +18,25 @@ func together(t *autograd.Tape, layers []Layer) (l Layer, count int) {
 		l, count = f, 2
 	}
 	if f, can := l.(fusable); can && count < len(layers) && isReLU(layers[count]) && f.fuses(t) {
-		return withReLU{f}, count + 1
+		l, count = withReLU{f}, count+1
+		if conv, is := f.(*Conv2D); is && count < len(layers) && t.PoolsConvolutions(x) {
+			if pool, follows := layers[count].(*Pool2D); follows && pool.Kind == device.MaxPool && !pool.Global {
+				return pooled{conv, pool}, count + 1
+			}
+		}
 	}
 	return l, count
+}
+
+// pooled is a convolution, the ReLU after it, and a pooling that takes the largest elements.
+type pooled struct {
+	*Conv2D
+	pool *Pool2D
+}
+
+// Forward implements Layer.
+func (l pooled) Forward(x *autograd.Value) *autograd.Value {
+	return autograd.Conv2DReLUPool(x, l.weight, l.bias, l.conv(), l.pool.spec())
 }
 
 // fusable is a layer that may take the ReLU after it into its own computation.

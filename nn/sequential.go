@@ -73,7 +73,7 @@ func (s *Sequence) Forward(x *autograd.Value) *autograd.Value {
 func (s *Sequence) first(n int, x *autograd.Value) *autograd.Value {
 	tape, input := x.Tape(), x
 	for i := 0; i < n; {
-		l, count := together(tape, s.layers[i:n])
+		l, count := together(tape, s.layers[i:n], x)
 		y := forward(s.names[i], l, x)
 		i += count
 		if x != input && x != y { // dropout may hand its input on

@@ -153,10 +153,14 @@ func tapsOfBlocks(channels int, places []int, block, out int, index func(channel
 
 // toOutput fills in where a sweep writes.
 func (g *geometry) toOutput(run *sweep, y, add *device.Tensor, group int) {
-	plane := g.places * lanes
+	g.linesOf(run)
 	run.y, run.add = out(y), floats(add)
-	run.yFirst, run.yImage, run.yBlock = group*g.maps/lanes*plane, blocksOf(y.Shape[1])*plane, plane
-	run.yRow, run.yStep = g.outWidth*lanes, lanes
+	run.yFirst, run.yImage = group*g.maps/lanes*run.yBlock, blocksOf(y.Shape[1])*run.yBlock
+}
+
+// linesOf fills in how a sweep writes the maps of an image.
+func (g *geometry) linesOf(run *sweep) {
+	run.yBlock, run.yRow, run.yStep = g.places*lanes, g.outWidth*lanes, lanes
 	run.images, run.rows, run.cols, run.pixels, run.maps = g.images, g.outHeight, g.outWidth, g.places, g.maps
 }
 
@@ -167,9 +171,16 @@ func (s *sweep) asOneLine() {
 	s.xRow, s.yRow = s.cols*s.xStep, s.cols*s.yStep
 }
 
-// convolvePicture is convolve of a picture of few channels. With its channels side by side what a row of the window covers
-// is one piece of memory, and so one tap of cols*channels numbers.
+// convolvePicture is convolve of a picture of few channels.
 func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue) {
+	run, read := d.sweepOfPicture(g, x, e)
+	g.toOutput(run, y, e.add, 0)
+	d.runWith(run, w, e.fold, 0, read, direct)
+}
+
+// sweepOfPicture is how a sweep reads a picture of few channels. With its channels side by side what a row of the window covers
+// is one piece of memory, and so one tap of cols*channels numbers.
+func (d *Device) sweepOfPicture(g *geometry, x *device.Tensor, e epilogue) (*sweep, reading) {
 	from := d.picture(g, x)
 	pass := "picture"
 	if from.stacked { // which depends on how many images there are
@@ -185,9 +196,7 @@ func (d *Device) convolvePicture(g *geometry, y, x, w *device.Tensor, e epilogue
 		}
 		return reading{[]*tiles.Taps{tiles.NewTaps(places, nil, size, 0)}, order}
 	})
-	run := &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}
-	g.toOutput(run, y, e.add, 0)
-	d.runWith(run, w, e.fold, 0, read, direct)
+	return &sweep{x: from.data, xImage: from.image, xRow: from.down, xStep: g.Stride[1] * from.step, bias: wholeBlocks(e.bias, g.maps), relu: e.relu}, read
 }
 
 // tapsOfPicture lists the taps of a window on a picture with its channels side by side: their places, how many numbers each

@@ -36,14 +36,21 @@ const (
 
 // runWith computes a sweep with weights from channel first on, in the order in which it reads.
 func (d *Device) runWith(s *sweep, w *device.Tensor, f *folding, first int, read reading, a algorithm) {
-	s.taps, s.rowsOfWeights = read.taps, len(read.order.rows)
+	s.reads(read)
 	if a == byParts && s.rowsOfWeights > 0 && (s.add == nil || &s.add[0] != &s.y[0]) && d.runParts(s, w, f, first, read) {
 		return
 	}
+	d.withWeights(s, w, f, first, read, func() { d.run(s) })
+}
+
+func (s *sweep) reads(r reading) { s.taps, s.rowsOfWeights = r.taps, len(r.order.rows) }
+
+// withWeights calls do while a sweep has its weights.
+func (d *Device) withWeights(s *sweep, w *device.Tensor, f *folding, first int, read reading, do func()) {
 	weights, kept := d.packed(w, f, first, s.maps, read.order)
 	defer d.doneWith(weights, kept)
 	s.w = weights.data
-	d.run(s)
+	do()
 }
 
 // run computes the convolution. Work is cut into chunks of panels, images, strips of lines, panels, in this order: a chunk's
@@ -202,18 +209,29 @@ func (g *geometry) stacks() bool {
 }
 
 // stack fills in a picture in which every pixel has beside it what lies below it in the windows of its output row: for each
-// output row p, and each column, the numbers of rows p*stride to p*stride+R-1. A whole window is then one piece of memory.
+// output row p, and each column, the numbers of rows p*stride to p*stride+R-1. A whole window is then one piece of memory. What an output
+// row shares with the one before, R-stride rows of it, is that line moved by stride rows' numbers: columns follow each other.
 func (d *Device) stack(data []float32, g *geometry, s source, from []float32) {
-	r := g.rim()
-	d.divide(g.images*g.outHeight, s.row, func(_, first, last int) {
-		for unit := first; unit < last; unit++ {
+	r, wide := g.rim(), s.row/s.step
+	d.divide(g.images*g.outHeight, s.row, func(_, begin, end int) {
+		for unit := begin; unit < end; unit++ {
 			n, p := unit/g.outHeight, unit%g.outHeight
 			line := data[unit*s.row:][:s.row]
-			if r != (rim{}) {
+			top := p*g.Stride[0] - r.top // of the window, which the picture may not have
+			fresh := 0                   // the first row of the window that is not there yet
+			switch {
+			case p > 0 && unit > begin && g.Stride[0] < g.rows:
+				fresh = g.rows - g.Stride[0]
+				copy(line, data[(unit-1)*s.row+g.Stride[0]*g.channels:][:s.row])
+				if top+fresh < 0 || top+g.rows > g.height {
+					g.clearStacked(line, fresh, 0, wide)
+				}
+				g.clearStacked(line, fresh, 0, r.left)
+				g.clearStacked(line, fresh, r.left+g.width, wide)
+			case r != (rim{}):
 				clear(line)
 			}
-			top := p*g.Stride[0] - r.top // of the window, which the picture may not have
-			first, last := max(0, -top), min(g.rows, g.height-top)
+			first, last := max(fresh, -top), min(g.rows, g.height-top)
 			if first >= last {
 				continue
 			}
@@ -223,6 +241,13 @@ func (d *Device) stack(data []float32, g *geometry, s source, from []float32) {
 			}
 		}
 	})
+}
+
+// clearStacked clears some columns of the rows from one on, of a line of stacked rows.
+func (g *geometry) clearStacked(line []float32, row, from, to int) {
+	for x := from; x < to; x++ {
+		clear(line[(x*g.rows+row)*g.channels : (x+1)*g.rows*g.channels])
+	}
 }
 
 // spread puts rows of width float32s, which begin every between in from, side by side: element x of row i goes to

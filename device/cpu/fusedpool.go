@@ -1,20 +1,160 @@
 package cpu
 
-import "fovea/device"
+import (
+	"math"
+
+	"gorgonia.org/tensor"
+
+	"fovea/device"
+	tiles "fovea/kernels/blocked"
+	"fovea/kernels/maps"
+)
 
 var _ device.FusedPooling = (*Device)(nil)
 
+// ConvReLUPool implements device.FusedPooling. Of a picture of few channels a worker makes the maps of one image and panel, which stay in
+// his second-level cache, pools them, and forgets them: they would be written to the memory, and read again by the pooling and by its gradient.
+func (d *Device) ConvReLUPool(pooled, chosen, x, w, b *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
+	y, err := convolved(x, w, s)
+	if err != nil {
+		return err
+	}
+	if thin(x) && !blocked(w) && inBlocksWell(x, w, y, s) && likeBlocks(pooled) && (chosen == nil || likeBlocks(chosen)) {
+		g := newGeometry(x, w, y, s)
+		if g.images*pieces(g.maps, d.panel()) >= unitsOfWorker*d.team.size {
+			d.poolPicture(g, newPooling(pooled, y, p), pooled, chosen, x, w, floats(b))
+			return nil
+		}
+	}
+	if y, err = d.NewActivation(y.Shape); err != nil {
+		return err
+	}
+	defer y.Release()
+	if err := d.ConvReLU(y, x, w, b, s); err != nil {
+		return err
+	}
+	if chosen == nil {
+		return d.Pool(pooled, y, p)
+	}
+	return d.choosing(pooled, chosen, y, p)
+}
+
+// unitsOfWorker are as many images and panels as a worker must have, so that none waits long for another.
+const unitsOfWorker = 4
+
+// convolved describes the result of a convolution that has no memory.
+func convolved(x, w *device.Tensor, s device.ConvSpec) (*device.Tensor, error) {
+	shape, err := s.Output(x.Shape, w.Shape, nil)
+	return device.NewTensor(nil, shape, tensor.Float32, nil), err
+}
+
+// poolPicture is ConvReLUPool of a picture, into blocks.
+func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *device.Tensor, bias []float32) {
+	s, read := d.sweepOfPicture(g, x, epilogue{bias: bias, relu: true})
+	g.linesOf(s)
+	s.reads(read)
+	to, places, grids, k := blockMapsOf(pooled, out(pooled)), blockMaps{}, p.grids(), maps.For(d.set)
+	if chosen != nil {
+		places = blockMapsOf(chosen, out(chosen))
+	}
+	panels := pieces(s.maps, d.panel())
+	d.withWeights(s, w, nil, 0, read, func() {
+		d.team.share(g.images*panels, d.team.pieces(), func(worker, first, last int) {
+			room := d.lane(worker, d.tiles.Blocks*s.yBlock+2*lanes)
+			y, spare := room[:d.tiles.Blocks*s.yBlock], room[d.tiles.Blocks*s.yBlock:]
+			own := *s
+			own.y = y
+			product := &tiles.Product{X: s.x, Y: y, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock}
+			for unit := first; unit < last; unit++ {
+				image, panel := unit/panels, unit%panels
+				own.yFirst = -panel * d.tiles.Blocks * s.yBlock
+				own.strip(d.tiles, product, panel, image, 0, s.rows)
+				for i := range product.Blocks {
+					block := image*to.blocks + panel*d.tiles.Blocks + i
+					choose(k, to, places, block, y[i*s.yBlock:][:s.yBlock], grids, spare)
+				}
+			}
+		})
+	})
+}
+
+// choose pools the map of a block, counted over all images, and notes what was chosen in places. Both may be row-major memory of one pixel,
+// and places none: spare has 2*lanes.
+func choose(k *maps.Kernels, to, places blockMaps, block int, in []float32, grids []poolGrid, spare []float32) {
+	result := to.of(block, spare[:lanes])
+	if places.data == nil {
+		for _, g := range grids {
+			for row := range g.Down {
+				k.Largest(result[g.number+row*g.Across*lanes:], in[g.at+row*g.Next*lanes:], g.Windows)
+			}
+		}
+		to.keep(block, result)
+		return
+	}
+	noted := places.of(block, spare[lanes:])
+	for _, g := range grids {
+		k.Choose(result[g.number:], noted[g.number:], in[g.at:], g.Grid)
+	}
+	to.keep(block, result)
+	places.keep(block, noted)
+}
+
+// choosing is Pool of the largest elements, and what was chosen.
+func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) error {
+	if blocked(y) && likeBlocks(pooled, chosen) {
+		g, k := newPooling(pooled, y, s), maps.For(d.set)
+		from, to, places, grids := blockMapsOf(y, floats(y)), blockMapsOf(pooled, out(pooled)), blockMapsOf(chosen, out(chosen)), g.grids()
+		d.divide(y.Shape[0]*from.blocks, g.cost()*lanes, func(worker, first, last int) {
+			spare := d.lane(worker, 2*lanes)
+			for block := first; block < last; block++ {
+				choose(k, to, places, block, from.of(block, nil), grids, spare)
+			}
+		})
+		return nil
+	}
+	return d.rowMajor(2, func(t []*device.Tensor) error {
+		g := newPooling(t[0], t[2], s)
+		to, places, from := out(t[0]), out(t[1]), floats(t[2])
+		d.divide(g.maps, g.cost(), func(_, first, last int) {
+			for m := first; m < last; m++ {
+				plane, result, noted := g.input(from, m), g.output(to, m), g.output(places, m)
+				g.each(func(at int, row, col span) {
+					i := g.chosen(plane, row, col)
+					result[at] = plane[i]
+					noted[at] = math.Float32frombits(uint32((i/g.width-row.low)*(col.high-col.low) + i%g.width - col.low))
+				})
+			}
+		})
+		return nil
+	}, pooled, chosen, y)
+}
+
+// each visits the windows, and says how many there were before.
+func (g *pooling) each(visit func(at int, row, col span)) {
+	at := 0
+	for _, row := range g.rows {
+		for _, col := range g.cols {
+			visit(at, row, col)
+			at++
+		}
+	}
+}
+
 // ConvBackwardWeightsPooled implements device.FusedPooling. Where one worker has all pieces of the weights' gradient for some images, it makes
 // dy of these images, which then is in its second-level cache, and never all of it.
-func (d *Device) ConvBackwardWeightsPooled(dw, x, dz, y, pooled *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
-	if thin(x) && !blocked(dw) && y.Shape[1] <= outputsOfPiece && blocked(y) && likeBlocks(dz, pooled) && inBlocksWell(x, dw, y, s) {
+func (d *Device) ConvBackwardWeightsPooled(dw, x, dz, chosen *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
+	y, err := convolved(x, dw, s)
+	if err != nil {
+		return err
+	}
+	if thin(x) && !blocked(dw) && y.Shape[1] <= outputsOfPiece && likeBlocks(dz, chosen) && inBlocksWell(x, dw, y, s) {
 		s.Learning = false // no weights are read
-		g, from := newGeometry(x, dw, y, s), newPoolGradient(d, dz, y, pooled, p)
+		g, from := newGeometry(x, dw, y, s), newGiving(d, dz, chosen, y, p)
+		blocks, size := blocksOf(y.Shape[1]), g.places*lanes
 		d.correlate(&correlation{geometry: g, made: func(worker, first, images int) []float32 {
-			blocks, size := images*from.x.blocks, from.x.size
-			maps := d.lane(worker, blocks*size+2*lanes)
-			for i := range blocks {
-				from.block(maps[i*size:][:size], first*from.x.blocks+i, maps[blocks*size:])
+			maps := d.lane(worker, images*blocks*size+2*lanes)
+			for i := range images * blocks {
+				from.block(maps[i*size:][:size], first*blocks+i, maps[images*blocks*size:])
 			}
 			return maps
 		}}, dw, x)
@@ -25,8 +165,31 @@ func (d *Device) ConvBackwardWeightsPooled(dw, x, dz, y, pooled *device.Tensor, 
 		return err
 	}
 	defer dy.Release()
-	if err := d.PoolBackward(dy, dz, y, pooled, p); err != nil {
+	if err := d.give(dy, dz, chosen, p); err != nil {
 		return err
 	}
 	return d.ConvBackwardWeights(dw, x, dy, s)
+}
+
+// give is PoolBackward, from what was chosen.
+func (d *Device) give(dy, dz, chosen *device.Tensor, s device.PoolSpec) error {
+	if blocked(dy) && likeBlocks(dz, chosen) {
+		newGiving(d, dz, chosen, dy, s).all(d, dy)
+		return nil
+	}
+	return d.rowMajor(1, func(t []*device.Tensor) error {
+		g := newPooling(t[1], t[0], s)
+		to, from, places := out(t[0]), floats(t[1]), floats(t[2])
+		d.divide(g.maps, g.cost(), func(_, first, last int) {
+			for m := first; m < last; m++ {
+				plane, grad, noted := g.input(to, m), g.output(from, m), g.output(places, m)
+				clear(plane)
+				g.each(func(at int, row, col span) {
+					place, cols := int(math.Float32bits(noted[at])), col.high-col.low
+					plane[(row.low+place/cols)*g.width+col.low+place%cols] += grad[at]
+				})
+			}
+		})
+		return nil
+	}, dy, dz, chosen)
 }

@@ -181,6 +181,29 @@ func (g *pooling) runs() []run {
 	return all
 }
 
+// grids are the windows in rectangles that see equally many rows and columns: few, mostly one.
+func (g *pooling) grids() []poolGrid {
+	var all []poolGrid
+	for p := 0; p < len(g.rows); {
+		first, down := g.rows[p], 1
+		for p+down < len(g.rows) && g.rows[p+down].high-g.rows[p+down].low == first.high-first.low && g.rows[p+down].low == first.low+down*g.Stride[0] {
+			down++
+		}
+		for _, r := range g.runs() {
+			at, w := g.windows(first, r)
+			all = append(all, poolGrid{at * lanes, (p*len(g.cols) + r.number) * lanes, maps.Grid{Windows: w, Down: down, Next: g.Stride[0] * g.width, Across: len(g.cols)}})
+		}
+		p += down
+	}
+	return all
+}
+
+// poolGrid is a rectangle of windows, where it starts in a block's map, and where in the pooled one.
+type poolGrid struct {
+	at, number int
+	maps.Grid
+}
+
 // windows is a run of an output row, and the pixel where it starts in the map.
 func (g *pooling) windows(row span, r run) (at int, w maps.Windows) {
 	return row.low*g.width + r.low, maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]}
@@ -253,8 +276,40 @@ func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
 
 // poolBlocksBackward is PoolBackward in blocks of channels.
 func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) {
-	g, to := newPoolGradient(d, dy, x, y, s), blockMapsOf(dx, out(dx))
-	d.divide(x.Shape[0]*to.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
+	g := newPoolGradient(d, dy, x, s)
+	g.x, g.y = blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y))
+	g.all(d, dx)
+}
+
+// poolGradient makes dx of PoolBackward, a map of a block after the other. What a window chose is found again in x and y, or was noted.
+type poolGradient struct {
+	pooling
+	k          *maps.Kernels
+	dy         blockMaps
+	x, y       blockMaps
+	chosen     blockMaps // noted by choosing, or without memory
+	runsOfARow []run
+	allGrids   []poolGrid
+}
+
+// newPoolGradient makes one for maps like x.
+func newPoolGradient(d *Device, dy, x *device.Tensor, s device.PoolSpec) *poolGradient {
+	g := &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
+	g.runsOfARow = g.runs()
+	return g
+}
+
+// newGiving makes one for maps like x from what was noted of them.
+func newGiving(d *Device, dy, chosen, x *device.Tensor, s device.PoolSpec) *poolGradient {
+	g := newPoolGradient(d, dy, x, s)
+	g.chosen, g.allGrids = blockMapsOf(chosen, floats(chosen)), g.grids()
+	return g
+}
+
+// all makes the whole of dx.
+func (g *poolGradient) all(d *Device, dx *device.Tensor) {
+	to := blockMapsOf(dx, out(dx))
+	d.divide(dx.Shape[0]*to.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
 		spare := d.lane(worker, 2*lanes)
 		for unit := first; unit < last; unit++ {
 			g.block(to.of(unit, nil), unit, spare)
@@ -262,24 +317,19 @@ func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSp
 	})
 }
 
-// poolGradient makes dx of PoolBackward, a map of a block after the other.
-type poolGradient struct {
-	pooling
-	k          *maps.Kernels
-	dy, x, y   blockMaps
-	runsOfARow []run
-}
-
-func newPoolGradient(d *Device, dy, x, y *device.Tensor, s device.PoolSpec) *poolGradient {
-	g := &poolGradient{newPooling(y, x, s), maps.For(d.set), blockMapsOf(dy, floats(dy)), blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), nil}
-	g.runsOfARow = g.runs()
-	return g
-}
-
 // block writes the map of block number unit, counted over all images. Windows may overlap, so that it is made by one worker, row after
 // row of windows; a row of it is cleared when the first window reaches it, and what follows finds it in the cache. spare has 2*lanes.
 func (g *poolGradient) block(result []float32, unit int, spare []float32) {
-	in, grad, chosen := g.x.of(unit, nil), g.dy.of(unit, spare[:lanes]), g.y.of(unit, spare[lanes:])
+	grad := g.dy.of(unit, spare[:lanes])
+	if g.chosen.data != nil {
+		chosen := g.chosen.of(unit, spare[lanes:])
+		clear(result)
+		for _, r := range g.allGrids {
+			g.k.Give(result[r.at:], grad[r.number:], chosen[r.number:], r.Grid)
+		}
+		return
+	}
+	in, largest := g.x.of(unit, nil), g.y.of(unit, spare[lanes:])
 	cleared := 0
 	for p, row := range g.pooling.rows {
 		if end := row.high * g.width * lanes; end > cleared {
@@ -292,7 +342,7 @@ func (g *poolGradient) block(result []float32, unit int, spare []float32) {
 			if g.Kind == device.AveragePool {
 				g.k.Spread(result[at:], grad[number:], w, float32(1/g.divisor(row, r.span)))
 			} else {
-				g.k.Winner(result[at:], grad[number:], in[at:], chosen[number:], w)
+				g.k.Winner(result[at:], grad[number:], in[at:], largest[number:], w)
 			}
 		}
 	}

@@ -46,6 +46,9 @@ var signs = each(func(src *philox.Source) float64 { return pick(src, -1.0, 1) })
 // ties has few different values, so that the largest is seldom alone.
 var ties = each(func(src *philox.Source) float64 { return float64(between(src, -1, 1)) })
 
+// whole has small whole numbers, whose products and sums are exact in any precision.
+var whole = each(func(src *philox.Source) float64 { return float64(between(src, -3, 3)) })
+
 // patchy is NaN as often as not, so that windows hold several after numbers.
 var patchy = each(func(src *philox.Source) float64 { return pick(src, nan, src.Uniform(-2, 2)) })
 

@@ -97,24 +97,24 @@ func convReLUCase(name string, x, w shape, bias bool, s device.ConvSpec) Case {
 }
 
 func convPooledRow() Row {
-	pool := func(kind device.PoolKind, window, stride, padding int) device.PoolSpec {
-		return device.PoolSpec{Kind: kind, Window: [2]int{window, window}, Stride: [2]int{stride, stride}, Padding: device.Pad(padding)}.Normal()
+	pool := func(window, stride, padding int) device.PoolSpec {
+		return device.PoolSpec{Window: [2]int{window, window}, Stride: [2]int{stride, stride}, Padding: device.Pad(padding)}.Normal()
 	}
-	halves := pool(device.MaxPool, 2, 2, 0)
+	halves := pool(2, 2, 0)
 	return Row{
-		Op: "conv2d_backward_weights_pooled", Offered: offers[device.FusedPooling],
+		Op: "conv2d_relu_pool", Offered: offers[device.FusedPooling],
 		Cases: []Case{
-			convPooledCase("batch 1, one channel", shape{1, 1, 5, 5}, shape{1, 1, 2, 2}, padded(0), halves),
-			convPooledCase("MNIST to 32 maps, 5x5", shape{9, 1, 28, 28}, shape{32, 1, 5, 5}, padded(0), halves),
-			convPooledCase("two channels to 17 maps, 5x3, last row and column unused", shape{3, 2, 13, 15}, shape{17, 2, 5, 3}, padded(2), halves),
-			convPooledCase("picture to 30 maps, 7x7, stride 2, windows overlap", shape{2, 3, 21, 23}, shape{30, 3, 7, 7}, strided(2, 3), pool(device.MaxPool, 3, 2, 1)),
-			convPooledCase("picture to 16 maps, smallest elements", shape{2, 3, 9, 8}, shape{16, 3, 3, 3}, padded(1), pool(device.MinPool, 2, 2, 0)),
-			convPooledCase("picture to 20 maps, mean", shape{2, 3, 9, 8}, shape{20, 3, 3, 3}, padded(1), pool(device.AveragePool, 3, 2, 1)),
-			convPooledCase("to one pixel", shape{3, 1, 8, 9}, shape{18, 1, 3, 3}, padded(1), device.PoolSpec{Window: [2]int{8, 9}}.Normal()),
-			convPooledCase("picture to 48 maps", shape{2, 3, 9, 8}, shape{48, 3, 3, 3}, padded(1), halves),
-			convPooledCase("16 to 32 maps", shape{2, 16, 7, 9}, shape{32, 16, 3, 3}, padded(1), halves),
-			convPooledCase("3 to 5 maps", shape{2, 3, 6, 7}, shape{5, 3, 3, 3}, padded(1), halves),
-			convPooledCase("no images", shape{0, 1, 8, 8}, shape{16, 1, 3, 3}, padded(1), halves),
+			convPooledCase("batch 1, one channel", shape{1, 1, 5, 5}, shape{1, 1, 2, 2}, true, padded(0), halves),
+			convPooledCase("MNIST to 32 maps, 5x5", shape{9, 1, 28, 28}, shape{32, 1, 5, 5}, true, padded(0), halves),
+			convPooledCase("two channels to 17 maps, 5x3, last row and column unused", shape{8, 2, 13, 15}, shape{17, 2, 5, 3}, false, padded(2), halves),
+			convPooledCase("picture to 30 maps, 7x7, stride 2, windows overlap", shape{13, 3, 21, 23}, shape{30, 3, 7, 7}, true, strided(2, 3), pool(3, 2, 1)),
+			convPooledCase("picture to 20 maps, windows of 2x4", shape{12, 3, 9, 8}, shape{20, 3, 3, 3}, true, padded(1), device.PoolSpec{Window: [2]int{2, 4}}.Normal()),
+			convPooledCase("to one pixel", shape{13, 1, 8, 9}, shape{18, 1, 3, 3}, true, padded(1), device.PoolSpec{Window: [2]int{8, 9}}.Normal()),
+			convPooledCase("picture to 80 maps", shape{5, 3, 9, 8}, shape{80, 3, 3, 3}, true, padded(1), halves),
+			convPooledCase("picture to 48 maps, one image", shape{1, 3, 9, 8}, shape{48, 3, 3, 3}, false, padded(1), halves),
+			convPooledCase("16 to 32 maps", shape{2, 16, 7, 9}, shape{32, 16, 3, 3}, true, padded(1), halves),
+			convPooledCase("3 to 5 maps", shape{2, 3, 6, 7}, shape{5, 3, 3, 3}, true, padded(1), pool(3, 1, 1)),
+			convPooledCase("no images", shape{0, 1, 8, 8}, shape{16, 1, 3, 3}, true, padded(1), halves),
 		},
 		Over: over(4, func(src *philox.Source, x shape) Case {
 			x, w, s := geometryOver(src, x)
@@ -122,25 +122,65 @@ func convPooledRow() Row {
 			for axis := range 2 {
 				p.Window[axis], p.Stride[axis] = between(src, 1, min(3, y[2+axis])), between(src, 1, 3)
 			}
-			return convPooledCase(fmt.Sprintf("wide, random %+v, %+v", s, p), x, w, s, p)
+			return convPooledCase(fmt.Sprintf("wide, random %+v, %+v", s, p), x, w, src.Intn(2) == 0, s, p)
 		}),
 	}
 }
 
-func convPooledCase(name string, x, w shape, s device.ConvSpec, p device.PoolSpec) Case {
+// convPooledCase has whole numbers, of which sums are exact: equals are equals on every device, and the first of them must be taken.
+func convPooledCase(name string, x, w shape, bias bool, s device.ConvSpec, p device.PoolSpec) Case {
 	y := must(s.Output(x, w, nil))
 	pooled := must(p.Output(y))
-	return Case{Name: name, Operands: []Operand{in("x", x, usual), in("y", y, distinct), out("pooled", pooled), in("dz", pooled, usual), kept(out("dw", w))}, Calls: []Call{
-		{Method: "Pool", Writes: []string{"pooled"}, Do: func(d device.Device, t Tensors) error { return d.Pool(t["pooled"], t["y"], p) }},
-		{Method: "ConvBackwardWeightsPooled", Writes: []string{"dw"}, Do: func(d device.Device, t Tensors) error {
+	c := Case{Name: name, Operands: []Operand{wholes("x", x), kept(wholes("w", w)), out("pooled", pooled), out("unnoted", pooled), in("dz", pooled, usual), kept(out("dw", w))}, Calls: []Call{
+		{Method: "ConvReLUPool", Writes: []string{"pooled", "unnoted", "dw"}, Do: func(d device.Device, t Tensors) error {
 			if fused, has := d.(device.FusedPooling); has {
-				return fused.ConvBackwardWeightsPooled(t["dw"], t["x"], t["dz"], t["y"], t["pooled"], s, p)
+				return noting(d, pooled, func(chosen *device.Tensor) error {
+					return then(fused.ConvReLUPool(t["pooled"], chosen, t["x"], t["w"], t["b"], s, p), func() error {
+						return then(fused.ConvReLUPool(t["unnoted"], nil, t["x"], t["w"], t["b"], s, p), func() error {
+							return fused.ConvBackwardWeightsPooled(t["dw"], t["x"], t["dz"], chosen, s, p)
+						})
+					})
+				})
 			}
-			return through(d, y, func(dy *device.Tensor) error {
-				return then(d.PoolBackward(dy, t["dz"], t["y"], t["pooled"], p), func() error { return d.ConvBackwardWeights(t["dw"], t["x"], dy, s) })
+			return through(d, y, func(y *device.Tensor) error {
+				return then(convolvedAndPooled(d, t["pooled"], y, t["x"], t["w"], t["b"], s, p), func() error {
+					return then(d.Pool(t["unnoted"], y, p), func() error {
+						return through(d, y.Shape, func(dy *device.Tensor) error {
+							return then(d.PoolBackward(dy, t["dz"], y, t["pooled"], p), func() error { return d.ConvBackwardWeights(t["dw"], t["x"], dy, s) })
+						})
+					})
+				})
 			})
 		}},
 	}}
+	if bias {
+		c.Operands = append(c.Operands, kept(wholes("b", shape{w[0]})))
+	}
+	return c
+}
+
+// wholes is an operand of whole numbers.
+func wholes(name string, s shape) Operand { return of("small whole numbers", in(name, s, whole)) }
+
+// convolvedAndPooled is pooled = Pool(y) of y = ReLU(Conv(x, w, b)).
+func convolvedAndPooled(d device.Device, pooled, y, x, w, b *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {
+	return then(d.Conv(y, x, w, b, s), func() error {
+		return then(d.Activate(y, y, relu), func() error { return d.Pool(pooled, y, p) })
+	})
+}
+
+// noting makes room for what a device notes, where it would like that.
+func noting(d device.Device, s shape, use func(t *device.Tensor) error) error {
+	compact, has := d.(device.Compact)
+	if !has {
+		return through(d, s, use)
+	}
+	t, err := compact.NewActivation(s)
+	if err != nil {
+		return err
+	}
+	defer t.Release()
+	return use(t)
 }
 
 func linearReLURow() Row {

@@ -22,6 +22,18 @@ func MinPoolAVX512(y *float32, x *float32, count int, rows int, cols int, line i
 //go:noescape
 func PoolWinnerAVX512(dx *float32, dy *float32, x *float32, y *float32, count int, rows int, cols int, line int, step int)
 
+// PoolChooseAVX512 writes the largest pixel of each window of x, channel by channel, to y, and its number in the window, row by
+// row, as an int32 to chosen: those of the first NaN if the window has one. Windows have at least one pixel.
+//
+//go:noescape
+func PoolChooseAVX512(y *float32, chosen *float32, x *float32, count int, rows int, cols int, line int, step int)
+
+// PoolGiveAVX512 adds each pixel of dy, channel by channel, to the pixel of its window in dx whose number, row by row, is the int32
+// in chosen. Windows have at least one pixel.
+//
+//go:noescape
+func PoolGiveAVX512(dx *float32, dy *float32, chosen *float32, count int, rows int, cols int, line int, step int)
+
 // PoolSumAVX512 writes factor times the sum of each window's pixels, channel by channel, to y.
 //
 //go:noescape
@@ -49,6 +61,18 @@ func MinPoolAVX2(y *float32, x *float32, count int, rows int, cols int, line int
 //
 //go:noescape
 func PoolWinnerAVX2(dx *float32, dy *float32, x *float32, y *float32, count int, rows int, cols int, line int, step int)
+
+// PoolChooseAVX2 writes the largest pixel of each window of x, channel by channel, to y, and its number in the window, row by
+// row, as an int32 to chosen: those of the first NaN if the window has one. Windows have at least one pixel.
+//
+//go:noescape
+func PoolChooseAVX2(y *float32, chosen *float32, x *float32, count int, rows int, cols int, line int, step int)
+
+// PoolGiveAVX2 adds each pixel of dy, channel by channel, to the pixel of its window in dx whose number, row by row, is the int32
+// in chosen. Windows have at least one pixel.
+//
+//go:noescape
+func PoolGiveAVX2(dx *float32, dy *float32, chosen *float32, count int, rows int, cols int, line int, step int)
 
 // PoolSumAVX2 writes factor times the sum of each window's pixels, channel by channel, to y.
 //

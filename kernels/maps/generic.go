@@ -1,10 +1,14 @@
 package maps
 
+import "math"
+
 // generic is the kernels in plain Go. The compiler uses scalar instructions, about one for each operation and lane.
 var generic = Kernels{
 	largest:  extreme(func(v, best float32) bool { return v > best }),
 	smallest: extreme(func(v, best float32) bool { return v < best }),
+	choose:   choose,
 	winner:   winner,
+	give:     give,
 	sum:      sum,
 	spread:   spread,
 	moments:  moments,
@@ -54,6 +58,38 @@ func winner(dx, dy, x, y []float32, w Windows) {
 					to[i] += grad[i]
 				}
 			}
+		})
+	}
+}
+
+func choose(y, chosen, x []float32, w Windows) {
+	for n := range w.Count {
+		best, place := pixel(y, n), pixel(chosen, n)
+		*best, *place = *pixel(x, n*w.Step), [Lanes]float32{}
+		tap := uint32(0)
+		w.each(n, func(at int) {
+			for i, v := range pixel(x, at) {
+				if b := best[i]; b == b && (v != v || v > b) {
+					best[i], place[i] = v, math.Float32frombits(tap)
+				}
+			}
+			tap++
+		})
+	}
+}
+
+func give(dx, dy, chosen []float32, w Windows) {
+	for n := range w.Count {
+		grad, place := pixel(dy, n), pixel(chosen, n)
+		tap := uint32(0)
+		w.each(n, func(at int) {
+			to := pixel(dx, at)
+			for i, g := range grad {
+				if math.Float32bits(place[i]) == tap {
+					to[i] += g
+				}
+			}
+			tap++
 		})
 	}
 }

@@ -8,7 +8,9 @@ import (
 // assembly is the functions of one instruction set as the assembly has them.
 type assembly struct {
 	largest, smallest func(y, x *float32, count, rows, cols, line, step int)
+	choose            func(y, chosen, x *float32, count, rows, cols, line, step int)
 	winner            func(dx, dy, x, y *float32, count, rows, cols, line, step int)
+	give              func(dx, dy, chosen *float32, count, rows, cols, line, step int)
 	sum, spread       func(to, from *float32, count, rows, cols, line, step int, factor float32)
 	moments           func(state *float64, x *float32, pixels int, share, before, weight float64)
 	sums              func(state *float64, dy, x, y, mean *float32, pixels int)
@@ -17,9 +19,11 @@ type assembly struct {
 }
 
 func init() {
-	kernels[isa.AVX512] = assembly{amd64.MaxPoolAVX512, amd64.MinPoolAVX512, amd64.PoolWinnerAVX512, amd64.PoolSumAVX512, amd64.PoolSpreadAVX512,
+	kernels[isa.AVX512] = assembly{amd64.MaxPoolAVX512, amd64.MinPoolAVX512, amd64.PoolChooseAVX512, amd64.PoolWinnerAVX512, amd64.PoolGiveAVX512,
+		amd64.PoolSumAVX512, amd64.PoolSpreadAVX512,
 		amd64.NormMomentsAVX512, amd64.NormSumsAVX512, amd64.NormApplyAVX512, amd64.NormGradientAVX512}.kernels()
-	kernels[isa.AVX2] = assembly{amd64.MaxPoolAVX2, amd64.MinPoolAVX2, amd64.PoolWinnerAVX2, amd64.PoolSumAVX2, amd64.PoolSpreadAVX2,
+	kernels[isa.AVX2] = assembly{amd64.MaxPoolAVX2, amd64.MinPoolAVX2, amd64.PoolChooseAVX2, amd64.PoolWinnerAVX2, amd64.PoolGiveAVX2,
+		amd64.PoolSumAVX2, amd64.PoolSpreadAVX2,
 		amd64.NormMomentsAVX2, amd64.NormSumsAVX2, amd64.NormApplyAVX2, amd64.NormGradientAVX2}.kernels()
 }
 
@@ -30,8 +34,14 @@ func (a assembly) kernels() *Kernels {
 	}
 	return &Kernels{
 		largest: extreme(a.largest), smallest: extreme(a.smallest),
+		choose: func(y, chosen, x []float32, w Windows) {
+			a.choose(&y[0], &chosen[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
+		},
 		winner: func(dx, dy, x, y []float32, w Windows) {
 			a.winner(&dx[0], &dy[0], &x[0], &y[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
+		},
+		give: func(dx, dy, chosen []float32, w Windows) {
+			a.give(&dx[0], &dy[0], &chosen[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
 		},
 		sum: func(y, x []float32, w Windows, factor float32) {
 			a.sum(&y[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step, factor)

@@ -4,6 +4,13 @@ package maps
 // one) whose rows are Line pixels apart.
 type Windows struct{ Count, Rows, Cols, Line, Step int }
 
+// Grid is rows of windows, Down of them: each is Next pixels of the map after the one before, and its pixels Across after those of the one
+// before where there is one for each window.
+type Grid struct {
+	Windows
+	Down, Next, Across int
+}
+
 // pixels is how many pixels of the map the windows reach over.
 func (w Windows) pixels() int { return (w.Count-1)*w.Step + (w.Rows-1)*w.Line + w.Cols }
 
@@ -48,6 +55,41 @@ func (k *Kernels) extreme(fast, plain func(y, x []float32, w Windows), y, x []fl
 		}
 		do(w.row(y[number*Lanes:]), w.extent(x[at*Lanes:]), w)
 	})
+}
+
+// Choose is Largest of a grid that also writes where in its window each came from: the number of the pixel, row by row, the first of
+// equals, as the bits of an int32.
+func (k *Kernels) Choose(y, chosen, x []float32, g Grid) {
+	g.eachRow(func(w Windows, at, number int, whole bool) {
+		do := k.choose
+		if !whole {
+			do = generic.choose
+		}
+		do(w.row(y[number*Lanes:]), w.row(chosen[number*Lanes:]), w.extent(x[at*Lanes:]), w)
+	})
+}
+
+// Give is the gradient of Choose: each pixel of dy is added, channel by channel, to the pixel of its window in dx that was chosen.
+func (k *Kernels) Give(dx, dy, chosen []float32, g Grid) {
+	g.eachRow(func(w Windows, at, number int, whole bool) {
+		do := k.give
+		if !whole {
+			do = generic.give
+		}
+		do(w.extent(dx[at*Lanes:]), w.row(dy[number*Lanes:]), w.row(chosen[number*Lanes:]), w)
+	})
+}
+
+// eachRow is pieces of every row of a grid; most rows are a piece.
+func (g Grid) eachRow(do func(w Windows, at, number int, whole bool)) {
+	small := g.Count > 0 && g.Count*g.Rows*g.Cols <= pieceTaps
+	for row := range g.Down {
+		if small {
+			do(g.Windows, row*g.Next, row*g.Across, true)
+			continue
+		}
+		g.pieces(func(w Windows, at, number int, whole bool) { do(w, row*g.Next+at, row*g.Across+number, whole) })
+	}
 }
 
 // Winner is the gradient of both: each pixel of dy is added, channel by channel, to the first pixel of its window in dx, row

@@ -75,6 +75,7 @@ const (
 	ordered    = 0x07 // none is NaN
 	notAtLeast = 0x19 // less, or one is NaN
 	atLeast    = 0x1d // its opposite
+	greater    = 0x1e // both numbers, and greater
 )
 
 // windows are the arguments of every pooling kernel: count windows of rows x cols pixels, each step pixels after the one
@@ -166,6 +167,8 @@ func poolKernels() {
 		w.extreme("MaxPool", "largest", VMAXPS)
 		w.extreme("MinPool", "smallest", VMINPS)
 		w.winner()
+		w.choose()
+		w.give()
 		w.sum()
 		w.spread()
 	}
@@ -356,6 +359,191 @@ func (w wide) winner() {
 				tap(p.smallTap(x, n/cols, n%cols), p.smallTap(dx, n/cols, n%cols), false)
 			}
 			Label(end)
+		})
+}
+
+// counter makes a register in which every lane is 1, and one to count in.
+func (w wide) counter() (one, count reg.VecVirtual) {
+	one, count = w.vector(), w.vector()
+	bits := GP32()
+	MOVL(U32(1), bits)
+	VMOVD(bits, one.AsX())
+	VPBROADCASTD(one.AsX(), one)
+	return one, count
+}
+
+// count sets a counter to 0.
+func (w wide) count(n reg.VecVirtual) {
+	if w.parts == 1 {
+		VPXORD(n, n, n)
+	} else {
+		VPXOR(n, n, n)
+	}
+}
+
+// choose writes extreme of the largest, and the number of the tap that each lane has: the first of equals, and the first NaN. Windows of
+// any size go through their taps and keep the best so far. Small ones find the largest first and then compare, from the last tap to the
+// first: without a NaN, of which two taps at a time tell, the last that is equal so found is the first.
+func (w wide) choose() {
+	TEXT("PoolChoose"+w.name, attr.NOSPLIT, "func(y, chosen, x *float32, "+windowArguments+")")
+	Doc(fmt.Sprintf("PoolChoose%s writes the largest pixel of each window of x, channel by channel, to y, and its number in the window, row by", w.name),
+		"row, as an int32 to chosen: those of the first NaN if the window has one. Windows have at least one pixel.")
+	Pragma("noescape")
+	y, chosen, x := Load(Param("y"), GP64()), Load(Param("chosen"), GP64()), Load(Param("x"), GP64())
+	p := loadWindows()
+	one, number := w.counter()
+	best, place, v := w.pixel(), w.pixel(), w.pixel()
+	var better, nan, whole reg.OpmaskVirtual
+	found, bits := w.vector(), GP32()
+	if w.parts == 1 {
+		better, nan, whole = K(), K(), K()
+	}
+	begin := func() {
+		w.load(Mem{Base: x}, best)
+		w.zero(place)
+		w.count(number)
+	}
+	tap := func(at Mem) {
+		at.Base = x
+		w.load(at, v)
+		for i := range v {
+			if w.parts == 1 { // larger, or NaN where none was
+				VCMPPS(Imm(greater), best[i], v[i], better)
+				VCMPPS(Imm(ordered), best[i], best[i], whole)
+				VCMPPS(Imm(unordered), v[i], v[i], whole, nan)
+				KORW(nan, better, better)
+				VMOVAPS(v[i], better, best[i])
+				VMOVDQA32(number, better, place[i])
+				continue
+			}
+			also := w.vector()
+			VCMPPS(Imm(unordered), v[i], v[i], found)
+			VCMPPS(Imm(ordered), best[i], best[i], also)
+			VANDPS(also, found, found)
+			VCMPPS(Imm(greater), best[i], v[i], also)
+			VORPS(also, found, found)
+			VBLENDVPS(found, v[i], best[i], best[i])
+			VBLENDVPS(found, number, place[i], place[i])
+		}
+		VPADDD(one, number, number)
+	}
+	end := func() {
+		w.store(best, Mem{Base: y})
+		w.store(place, Mem{Base: chosen})
+	}
+	p.each(begin, tap, nil, end,
+		func() {
+			ADDQ(Imm(pixelBytes), y)
+			ADDQ(Imm(pixelBytes), chosen)
+			ADDQ(p.step, x)
+		},
+		func(rows, cols int, name string) {
+			some, done := "some"+name, "chosen"+name
+			taps := rows * cols
+			at := func(n int) Mem { return p.smallTap(x, n/cols, n%cols) }
+			w.load(at(0), best)
+			for n := 1; n < taps; n++ {
+				w.load(at(n), v)
+				for i := range v {
+					switch {
+					case w.parts > 1 && n == 1 && i == 0:
+						VCMPPS(Imm(unordered), best[i], v[i], found)
+					case w.parts > 1:
+						also := w.vector()
+						VCMPPS(Imm(unordered), best[i], v[i], also)
+						VORPS(also, found, found)
+					case n == 1:
+						VCMPPS(Imm(unordered), best[i], v[i], nan)
+					default:
+						VCMPPS(Imm(unordered), best[i], v[i], better)
+						KORW(better, nan, nan)
+					}
+					VMAXPS(best[i], v[i], best[i]) // of equal zeros the first, as extreme
+				}
+			}
+			if w.parts == 1 {
+				KORTESTW(nan, nan)
+			} else {
+				VMOVMSKPS(found, bits)
+				TESTL(bits, bits)
+			}
+			JNE(LabelRef(some))
+			w.count(number)
+			for range taps - 1 {
+				VPADDD(one, number, number)
+			}
+			for i := range place {
+				VMOVAPS(number, place[i])
+			}
+			for n := taps - 2; n >= 0; n-- {
+				VPSUBD(one, number, number)
+				for i := range place {
+					if w.parts == 1 {
+						VCMPPS(Imm(equal), at(n), best[i], better)
+						VMOVDQA32(number, better, place[i])
+						continue
+					}
+					VCMPPS(Imm(equal), w.part(at(n), i), best[i], found)
+					VBLENDVPS(found, number, place[i], place[i])
+				}
+			}
+			JMP(LabelRef(done))
+			Label(some)
+			begin()
+			for n := range taps {
+				tap(at(n))
+			}
+			Label(done)
+			end()
+		})
+}
+
+// give writes the gradient of choose.
+func (w wide) give() {
+	TEXT("PoolGive"+w.name, attr.NOSPLIT, "func(dx, dy, chosen *float32, "+windowArguments+")")
+	Doc(fmt.Sprintf("PoolGive%s adds each pixel of dy, channel by channel, to the pixel of its window in dx whose number, row by row, is the int32", w.name),
+		"in chosen. Windows have at least one pixel.")
+	Pragma("noescape")
+	dx, dy, chosen := Load(Param("dx"), GP64()), Load(Param("dy"), GP64()), Load(Param("chosen"), GP64())
+	p := loadWindows()
+	one, number := w.counter()
+	grad, place, v := w.pixel(), w.pixel(), w.pixel()
+	var hit reg.OpmaskVirtual
+	if w.parts == 1 {
+		hit = K()
+	}
+	begin := func() {
+		w.load(Mem{Base: dy}, grad)
+		w.load(Mem{Base: chosen}, place)
+		w.count(number)
+	}
+	tap := func(to Mem) {
+		to.Base = dx
+		if w.parts == 1 {
+			VPCMPEQD(number, place[0], hit)
+			w.load(to, v)
+			VADDPS(grad[0], v[0], hit, v[0])
+		} else {
+			for i := range v {
+				VPCMPEQD(number, place[i], v[i])
+				VANDPS(grad[i], v[i], v[i])
+				VADDPS(w.part(to, i), v[i], v[i])
+			}
+		}
+		w.store(v, to)
+		VPADDD(one, number, number)
+	}
+	p.each(begin, tap, nil, func() {},
+		func() {
+			ADDQ(Imm(pixelBytes), dy)
+			ADDQ(Imm(pixelBytes), chosen)
+			ADDQ(p.step, dx)
+		},
+		func(rows, cols int, _ string) {
+			begin()
+			for n := range rows * cols {
+				tap(p.smallTap(dx, n/cols, n%cols))
+			}
 		})
 }
 
