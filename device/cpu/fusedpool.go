@@ -57,17 +57,20 @@ func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *devic
 	if chosen != nil {
 		places = blockMapsOf(chosen, out(chosen))
 	}
-	panels := pieces(s.maps, d.panel())
+	panels, size := pieces(s.maps, d.panel()), d.tiles.Blocks*s.yBlock
+	each := size + 2*lanes
+	room := d.floats.get(d.team.size*each, &d.stats)
+	defer d.floats.put(room)
 	d.withWeights(s, w, nil, 0, read, func() {
 		d.team.share(g.images*panels, d.team.pieces(), func(worker, first, last int) {
-			room := d.lane(worker, d.tiles.Blocks*s.yBlock+2*lanes)
-			y, spare := room[:d.tiles.Blocks*s.yBlock], room[d.tiles.Blocks*s.yBlock:]
+			memory := room.data[worker*each:][:each]
+			y, spare := memory[:size], memory[size:]
 			own := *s
 			own.y = y
 			product := &tiles.Product{X: s.x, Y: y, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock}
 			for unit := first; unit < last; unit++ {
 				image, panel := unit/panels, unit%panels
-				own.yFirst = -panel * d.tiles.Blocks * s.yBlock
+				own.yFirst = -panel * size
 				own.strip(d.tiles, product, panel, image, 0, s.rows)
 				for i := range product.Blocks {
 					block := image*to.blocks + panel*d.tiles.Blocks + i
