@@ -12,8 +12,7 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
-	s = s.Normal()
-	s.Learning = w.needsGrad
+	s = t.learning(s, w)
 	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
 	if err != nil {
 		return t.Fail(err)
@@ -24,6 +23,13 @@ func Conv2D(x, w, b *Value, s device.ConvSpec) *Value {
 		backward: func(dy *device.Tensor) error { return t.convGradients(y, x, w, b, dy, s) }})
 	y.convolved = true
 	return y
+}
+
+// learning is s, whole, with what a device may know of the weights: whether they will be others when they are used again.
+func (t *Tape) learning(s device.ConvSpec, w *Value) device.ConvSpec {
+	s = s.Normal()
+	s.Learning = !t.NoGrad && w.wantsGrad()
+	return s
 }
 
 // convGradients gives each operand of a convolution with the result y its gradient, of dy or of what y.pooled has in its place.
@@ -81,8 +87,7 @@ func ConvTranspose2D(x, w, b *Value, s device.ConvSpec, extra [2]int) *Value {
 	if t.err != nil {
 		return t.Fail(t.err)
 	}
-	s = s.Normal()
-	s.Learning = w.needsGrad
+	s = t.learning(s, w)
 	shape, err := s.TransposedOutput(x.Shape(), w.Shape(), b.Shape(), extra)
 	if err != nil {
 		return t.Fail(err)

@@ -64,8 +64,7 @@ func Conv2DReLU(x, w, b *Value, s device.ConvSpec) *Value {
 	if !has {
 		return t.thenReLU(Conv2D(x, w, b, s))
 	}
-	s = s.Normal()
-	s.Learning = w.needsGrad
+	s = t.learning(s, w)
 	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
 	if err != nil {
 		return t.Fail(err)
@@ -101,8 +100,7 @@ func Conv2DReLUPool(x, w, b *Value, s device.ConvSpec, p device.PoolSpec) *Value
 		return Pool(y, p)
 	}
 	fused := t.dev.(device.FusedPooling)
-	s, p = s.Normal(), p.Normal()
-	s.Learning = w.needsGrad
+	s, p = t.learning(s, w), p.Normal()
 	shape, err := s.Output(x.Shape(), w.Shape(), b.Shape())
 	if err == nil {
 		shape, err = p.Output(shape)

@@ -110,7 +110,7 @@ type reading struct {
 
 // reading makes one at the first of its convolutions. Whatever it depends on, the number of images aside, must be in the key.
 func (d *Device) reading(of passOf, build func() reading) reading {
-	of.g.images = 0
+	of.g.images, of.g.Learning = 0, false
 	r, known := d.reads[of]
 	if !known {
 		r = build()

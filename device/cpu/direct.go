@@ -150,8 +150,9 @@ func (d *Device) surrounded(x *device.Tensor, r rim) source {
 // picture is a row-major picture of few channels, its channels side by side (NHWC), with zeros around, and some more at the
 // end that a kernel may read but not use. It is kept as a form of x, for the gradient of the weights.
 func (d *Device) picture(g *geometry, x *device.Tensor) source {
-	s := g.pictureLayout()
-	b, _ := d.formOf(formKey{pass: "picture", picture: *g}, []*device.Tensor{x}, true, func() *buffer[float32] {
+	s, of := g.pictureLayout(), *g
+	of.Learning = false // it holds no weights, and the gradient's pass, which reads none, wants it too
+	b, _ := d.formOf(formKey{pass: "picture", picture: of}, []*device.Tensor{x}, true, func() *buffer[float32] {
 		const spare = 4 * lanes
 		b := d.floats.get(g.images*s.image+spare, &d.stats)
 		clear(b.data[g.images*s.image:])
