@@ -132,17 +132,6 @@ func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) e
 	}, pooled, chosen, y)
 }
 
-// each visits the windows, and says how many there were before.
-func (g *pooling) each(visit func(at int, row, col span)) {
-	at := 0
-	for _, row := range g.rows {
-		for _, col := range g.cols {
-			visit(at, row, col)
-			at++
-		}
-	}
-}
-
 // ConvBackwardWeightsPooled implements device.FusedPooling. Where one worker has all pieces of the weights' gradient for some images, it makes
 // dy of these images, which then is in its second-level cache, and never all of it.
 func (d *Device) ConvBackwardWeightsPooled(dw, x, dz, chosen *device.Tensor, s device.ConvSpec, p device.PoolSpec) error {

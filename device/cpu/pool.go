@@ -21,17 +21,13 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
 			plane, out := g.input(from, m), g.output(to, m)
-			at := 0
-			for _, row := range g.rows {
-				for _, col := range g.cols {
-					if g.Kind == device.AveragePool {
-						out[at] = float32(g.sum(plane, row, col) / g.divisor(row, col))
-					} else {
-						out[at] = plane[g.chosen(plane, row, col)]
-					}
-					at++
+			g.each(func(at int, row, col span) {
+				if g.Kind == device.AveragePool {
+					out[at] = float32(g.sum(plane, row, col) / g.divisor(row, col))
+				} else {
+					out[at] = plane[g.chosen(plane, row, col)]
 				}
-			}
+			})
 		}
 	})
 	return nil
@@ -54,17 +50,13 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 		for m := first; m < last; m++ {
 			plane, out, grad := g.input(in, m), g.input(to, m), g.output(from, m)
 			clear(out)
-			at := 0
-			for _, row := range g.rows {
-				for _, col := range g.cols {
-					if g.Kind == device.AveragePool {
-						g.add(out, row, col, grad[at]/float32(g.divisor(row, col)))
-					} else {
-						out[g.chosen(plane, row, col)] += grad[at]
-					}
-					at++
+			g.each(func(at int, row, col span) {
+				if g.Kind == device.AveragePool {
+					g.add(out, row, col, grad[at]/float32(g.divisor(row, col)))
+				} else {
+					out[g.chosen(plane, row, col)] += grad[at]
 				}
-			}
+			})
 		}
 	})
 	return nil
@@ -90,6 +82,17 @@ func newPooling(y, x *device.Tensor, s device.PoolSpec) pooling {
 		g.cols[q].low, g.cols[q].high, g.cols[q].counted = s.WindowAt(1, q, g.width)
 	}
 	return g
+}
+
+// each visits the windows, and says how many there were before.
+func (g *pooling) each(visit func(at int, row, col span)) {
+	at := 0
+	for _, row := range g.rows {
+		for _, col := range g.cols {
+			visit(at, row, col)
+			at++
+		}
+	}
 }
 
 func (g *pooling) cost() int { return len(g.rows) * len(g.cols) * g.Window[0] * g.Window[1] }
@@ -184,12 +187,13 @@ func (g *pooling) runs() []run {
 // grids are the windows in rectangles that see equally many rows and columns: few, mostly one.
 func (g *pooling) grids() []poolGrid {
 	var all []poolGrid
+	runs := g.runs()
 	for p := 0; p < len(g.rows); {
 		first, down := g.rows[p], 1
 		for p+down < len(g.rows) && g.rows[p+down].high-g.rows[p+down].low == first.high-first.low && g.rows[p+down].low == first.low+down*g.Stride[0] {
 			down++
 		}
-		for _, r := range g.runs() {
+		for _, r := range runs {
 			at, w := g.windows(first, r)
 			all = append(all, poolGrid{at * lanes, (p*len(g.cols) + r.number) * lanes, maps.Grid{Windows: w, Down: down, Next: g.Stride[0] * g.width, Across: len(g.cols)}})
 		}
@@ -277,7 +281,7 @@ func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
 // poolBlocksBackward is PoolBackward in blocks of channels.
 func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) {
 	g := newPoolGradient(d, dy, x, s)
-	g.x, g.y = blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y))
+	g.x, g.y, g.runsOfARow = blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), g.runs()
 	g.all(d, dx)
 }
 
@@ -286,17 +290,15 @@ type poolGradient struct {
 	pooling
 	k          *maps.Kernels
 	dy         blockMaps
-	x, y       blockMaps
-	chosen     blockMaps // noted by choosing, or without memory
+	x, y       blockMaps // and the windows' runs, or
 	runsOfARow []run
+	chosen     blockMaps // what choosing noted, and their grids
 	allGrids   []poolGrid
 }
 
 // newPoolGradient makes one for maps like x.
 func newPoolGradient(d *Device, dy, x *device.Tensor, s device.PoolSpec) *poolGradient {
-	g := &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
-	g.runsOfARow = g.runs()
-	return g
+	return &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
 }
 
 // newGiving makes one for maps like x from what was noted of them.

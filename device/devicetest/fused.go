@@ -33,6 +33,11 @@ func then(err error, next func() error) error {
 // through makes room for what one part hands to the next.
 func through(d device.Device, s shape, use func(t *device.Tensor) error) error {
 	t, err := d.New(s, d.Float())
+	return using(t, err, use)
+}
+
+// using is use of a tensor, if it could be made, which is then released.
+func using(t *device.Tensor, err error, use func(t *device.Tensor) error) error {
 	if err != nil {
 		return err
 	}
@@ -176,11 +181,7 @@ func noting(d device.Device, s shape, use func(t *device.Tensor) error) error {
 		return through(d, s, use)
 	}
 	t, err := compact.NewActivation(s)
-	if err != nil {
-		return err
-	}
-	defer t.Release()
-	return use(t)
+	return using(t, err, use)
 }
 
 func linearReLURow() Row {

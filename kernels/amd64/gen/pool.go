@@ -372,15 +372,6 @@ func (w wide) counter() (one, count reg.VecVirtual) {
 	return one, count
 }
 
-// count sets a counter to 0.
-func (w wide) count(n reg.VecVirtual) {
-	if w.parts == 1 {
-		VPXORD(n, n, n)
-	} else {
-		VPXOR(n, n, n)
-	}
-}
-
 // choose writes extreme of the largest, and the number of the tap that each lane has: the first of equals, and the first NaN. Windows of
 // any size go through their taps and keep the best so far. Small ones find the largest first and then compare, from the last tap to the
 // first: without a NaN, of which two taps at a time tell, the last that is equal so found is the first.
@@ -401,7 +392,7 @@ func (w wide) choose() {
 	begin := func() {
 		w.load(Mem{Base: x}, best)
 		w.zero(place)
-		w.count(number)
+		w.zero(pixel{number})
 	}
 	tap := func(at Mem) {
 		at.Base = x
@@ -468,7 +459,7 @@ func (w wide) choose() {
 				TESTL(bits, bits)
 			}
 			JNE(LabelRef(some))
-			w.count(number)
+			w.zero(pixel{number})
 			for range taps - 1 {
 				VPADDD(one, number, number)
 			}
@@ -515,7 +506,7 @@ func (w wide) give() {
 	begin := func() {
 		w.load(Mem{Base: dy}, grad)
 		w.load(Mem{Base: chosen}, place)
-		w.count(number)
+		w.zero(pixel{number})
 	}
 	tap := func(to Mem) {
 		to.Base = dx
