@@ -31,9 +31,9 @@ type target struct {
 // long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units). Tiles of half the width are for
 // the last columns: they read the first half of each step of a panel of B.
 //
-// Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes: a square of them
-// lies in registers and goes through log2(lanes) stages of shuffles, of which the one unit that does them makes one a cycle:
-// 4 elements a cycle with AVX-512 (64 shuffles for 256), 2.7 with AVX2. Lines copies what lies as a panel wants it.
+// Transpose turns rows of a matrix into columns of a panel, as many rows at a time as a vector has lanes. Loads put four elements of four
+// rows (AVX2: two) into one register, which any unit does; two stages of shuffles turn them, of which the one unit that does them makes one
+// a cycle: 8 elements a cycle with AVX-512 (32 shuffles for 256), 4 with AVX2. Lines copies what lies as a panel wants it.
 func tiles() {
 	// 28 sums, two vectors of B and one of A, or two where A lies: 31 or all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM, 2}
@@ -316,63 +316,44 @@ func transpose(t target, rows int) {
 			mask = firstLanes(rows)
 		}
 	}
-	loop := "loop" + name
-	Label(loop)
-	x := make([]reg.VecVirtual, t.lanes)
-	for i := range x {
-		x[i] = t.vector()
-		if i < rows {
-			VMOVUPS(inRow(fours[i/4], stride, stride3, i%4), x[i])
-		} else {
-			t.zero(x[i])
-		}
-	}
 	pair := func(low, high func(a, b, r reg.VecVirtual), a, b reg.VecVirtual) (l, h reg.VecVirtual) {
 		l, h = t.vector(), t.vector()
 		low(a, b, l)
 		high(a, b, h)
 		return l, h
 	}
-	// Interleave pairs of rows, then pairs of pairs: now x[4q+r] has steps r, r+4, r+8, ... of rows 4q to 4q+3.
-	for i := 0; i < t.lanes; i += 2 {
-		x[i], x[i+1] = pair(func(a, b, r reg.VecVirtual) { VUNPCKLPS(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPS(b, a, r) }, x[i], x[i+1])
-	}
-	for i := 0; i < t.lanes; i += 4 {
-		a, b := x[i], x[i+1]
-		c, d := x[i+2], x[i+3]
-		low, high := func(a, b, r reg.VecVirtual) { VUNPCKLPD(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPD(b, a, r) }
-		x[i], x[i+1] = pair(low, high, a, c)
-		x[i+2], x[i+3] = pair(low, high, b, d)
-	}
-	// Then quarters of 4 lanes change places.
-	column := make([]reg.VecVirtual, t.lanes)
-	if t.lanes == 8 {
-		for r := range 4 {
-			column[r], column[r+4] = pair(func(a, b, r reg.VecVirtual) { VPERM2F128(Imm(0x20), b, a, r) },
-				func(a, b, r reg.VecVirtual) { VPERM2F128(Imm(0x31), b, a, r) }, x[r], x[r+4])
-		}
-	} else {
-		even, odd := func(a, b, r reg.VecVirtual) { VSHUFF32X4(Imm(0x88), b, a, r) }, func(a, b, r reg.VecVirtual) { VSHUFF32X4(Imm(0xdd), b, a, r) }
-		for r := range 4 {
-			a, c := pair(even, odd, x[r], x[r+4])    // quarters 0 and 2, 1 and 3 of rows 0 to 7
-			b, d := pair(even, odd, x[r+8], x[r+12]) // and of rows 8 to 15
-			column[r], column[r+8] = pair(even, odd, a, b)
-			column[r+4], column[r+12] = pair(even, odd, c, d)
+	loop := "loop" + name
+	Label(loop)
+	// Four steps of row 4q+r are quarter q of x[k][r]. A row's loads are together, since rows may push each other out of the first-level cache.
+	x := make([][4]reg.VecVirtual, t.lanes/4)
+	for i := range rows {
+		for k := range x {
+			if i < 4 {
+				x[k][i] = t.vector()
+			}
+			t.quarter(inRow(fours[i/4], stride, stride3, i%4).Offset(16*k), i/4, x[k][i%4])
 		}
 	}
-	for i, v := range column {
-		m := inRow(dst, width, width3, i%4)
-		switch {
-		case mask == nil:
-			VMOVUPS(v, m)
-		case t.lanes == 16:
-			VMOVUPS(v, mask, m)
-		default:
-			VMASKMOVPS(v, mask, m)
+	for _, x := range x {
+		low, high := func(a, b, r reg.VecVirtual) { VUNPCKLPS(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPS(b, a, r) }
+		low01, high01 := pair(low, high, x[0], x[1])
+		low23, high23 := pair(low, high, x[2], x[3])
+		low, high = func(a, b, r reg.VecVirtual) { VUNPCKLPD(b, a, r) }, func(a, b, r reg.VecVirtual) { VUNPCKHPD(b, a, r) }
+		column := make([]reg.VecVirtual, 4)
+		column[0], column[1] = pair(low, high, low01, low23)
+		column[2], column[3] = pair(low, high, high01, high23)
+		for i, v := range column {
+			m := inRow(dst, width, width3, i)
+			switch {
+			case mask == nil:
+				VMOVUPS(v, m)
+			case t.lanes == 16:
+				VMOVUPS(v, mask, m)
+			default:
+				VMASKMOVPS(v, mask, m)
+			}
 		}
-		if i%4 == 3 {
-			LEAQ(Mem{Base: dst, Index: width, Scale: 4}, dst)
-		}
+		LEAQ(Mem{Base: dst, Index: width, Scale: 4}, dst)
 	}
 	for _, p := range fours {
 		ADDQ(Imm(uint64(t.bytes())), p)
@@ -381,6 +362,20 @@ func transpose(t target, rows int) {
 	JNE(LabelRef(loop))
 	VZEROUPPER()
 	RET()
+}
+
+// quarter loads 4 lanes to the q-th four of a register, and the first to all others too.
+func (t target) quarter(m Mem, q int, r reg.VecVirtual) {
+	switch {
+	case q == 0 && t.lanes == 16:
+		VBROADCASTF32X4(m, r)
+	case q == 0:
+		VBROADCASTF128(m, r)
+	case t.lanes == 16:
+		VINSERTF32X4(Imm(uint64(q)), m, r, r)
+	default:
+		VINSERTF128(Imm(uint64(q)), m, r, r)
+	}
 }
 
 // masks are the tables that firstLanes has written.
