@@ -64,6 +64,11 @@ func Tile4x32LyingAVX512(p *byte)
 //go:noescape
 func Tile4x16LyingAVX512(p *byte)
 
+// Tile14x32CopyingAVX512 computes tiles of 14 rows and 32 columns, of panels of A for 14 rows, and copies B to Copy.
+//
+//go:noescape
+func Tile14x32CopyingAVX512(p *byte)
+
 // Transpose14AVX512 copies 14 rows of blocks*16 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //
 //go:noescape
@@ -105,6 +110,11 @@ func Tile3x16AVX2(p *byte)
 //
 //go:noescape
 func Tile3x8AVX2(p *byte)
+
+// Tile6x16CopyingAVX2 computes tiles of 6 rows and 16 columns, of panels of A for 6 rows, and copies B to Copy.
+//
+//go:noescape
+func Tile6x16CopyingAVX2(p *byte)
 
 // Transpose6AVX2 copies 6 rows of blocks*8 elements to columns: dst[k*width+i] = src[i*stride+k]. At least one block.
 //

@@ -16,7 +16,8 @@ type Tile struct {
 	CRow         int
 	Accumulate   int // 0: the sums start at 0
 	Soon         *float32
-	SoonRow      int // from row to row
-	SoonNext     int // from behind a tile's last row to the next tile's first
-	ARow         int // of the kernels whose A lies in rows, each row's elements k side by side
+	SoonRow      int      // from row to row
+	SoonNext     int      // from behind a tile's last row to the next tile's first
+	ARow         int      // of the kernels whose A lies in rows, each row's elements k side by side
+	Copy         *float32 // of the kernels that copy B to a panel for each tile, one behind the other
 }

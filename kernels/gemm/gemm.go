@@ -55,6 +55,7 @@ type Kernel struct {
 	lines     func(dst []float32, width int, src []float32, stride, steps int)
 	// tiles compute whole tiles, or the first rows and columns of them, in rising order of columns, then rows; the last is whole.
 	tiles   []tiles
+	copying tile    // the largest, copying B; nil where there is none
 	split   *split  // nil where there is none
 	rounded *Kernel // likewise
 	skinny
@@ -67,8 +68,10 @@ type Kernel struct {
 // Panel b(t) starts at b[t*next]. Meanwhile the tiles may ask the memory for what is packed soon.
 type tiles struct {
 	rows, cols int
-	do         func(ws *Workspace, depth, count int, a rows, b panels, c []float32, ldc int, accumulate bool, then soon)
+	do         tile
 }
+
+type tile = func(ws *Workspace, depth, count int, a rows, b panels, c []float32, ldc int, accumulate bool, then soon)
 
 // rows of A: a panel of them, or those of a matrix, so many elements from each to the next.
 type rows struct {
@@ -76,10 +79,12 @@ type rows struct {
 	row  int // 0: a panel
 }
 
-// panels of B: steps are ldb elements apart, one panel's first step and the next's next.
+// panels of B: steps are ldb elements apart, one panel's first step and the next's next. Tiles that copy them write them to copy, packed, one
+// behind the other.
 type panels struct {
 	data      []float32
 	ldb, next int
+	copy      []float32
 }
 
 // soon is what the next panel of A is copied from, where that can be said: tile t of so many asks for the lines of the cache with
@@ -165,20 +170,22 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc int, p Part, depth int
 		width := min(cols, p.J1-j)
 		for at := 0; at < depth; at += part {
 			nk := min(part, depth-at)
-			right := k.lying(b, p.I1-p.I0, j, width, at)
-			k.packBlock(b, ws.b, j+right.cols, width-right.cols, at, nk)
+			right := k.block(ws, b, &p, j, width, at, nk)
 			for i := p.I0; i < p.I1; i += k.MR {
 				from, to := p.columns(k, i, j, width)
 				if from >= to {
 					continue
 				}
 				high := min(k.MR, p.I1-i)
-				left := k.rowsOf(a, ws.a, i, high, at, nk, to-from)
+				left := k.rowsOf(a, ws.a, i, high, at, nk, to-from, right.copy != nil)
 				next := afterRows(a, i+k.MR, p.I1, at, nk, k.MR)
 				if i+k.MR >= p.I1 && at+part < depth {
 					next = afterRows(a, p.I0, p.I1, at+part, min(part, depth-at-part), k.MR)
 				}
 				k.row(ws, left, right, c[i*ldc+j:], ldc, high, from-j, to-j, nk, accumulate || at > 0, next)
+				if right.copy != nil {
+					right = lying{} // its panels are copied now
+				}
 			}
 		}
 	}
@@ -186,9 +193,9 @@ func (k *Kernel) Multiply(ws *Workspace, c []float32, ldc int, p Part, depth int
 
 // rowsOf are rows of A for tiles of some width together: packed, or where they lie, if that is not much, each row's elements lie side by
 // side and the rows are a tile's. A copy is made by each worker that has these rows, so it costs the more the more of them there are.
-// Rows of 2^n elements start in one set of the first-level cache, and push each other out.
-func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width int) rows {
-	if s, strided := a.(Strided); strided && width <= k.meet*k.NR && k.LiesLeft(s) && k.least(high, k.NR).rows == high {
+// Rows of 2^n elements start in one set of the first-level cache, and push each other out. Tiles that copy B want a panel.
+func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width int, copies bool) rows {
+	if s, strided := a.(Strided); strided && !copies && width <= k.meet*k.NR && k.LiesLeft(s) && k.least(high, k.NR).rows == high {
 		return rows{s.Data[i*s.Row+depth:], s.Row}
 	}
 	k.pack(a, panel[:k.MR*nk], i, high, depth, nk, k.MR)
@@ -198,21 +205,30 @@ func (k *Kernel) rowsOf(a Operand, panel []float32, i, high, depth, nk, width in
 // LiesLeft says whether A can be used where it lies, if there are few columns of B.
 func (k *Kernel) LiesLeft(a Strided) bool { return k.meet > 0 && a.Depth == 1 && a.Row%1024 != 0 }
 
-// lying are columns of B that are used where it lies: of few rows of A, to which a copy would bring little, and as many as make
-// whole tiles.
-func (k *Kernel) lying(b Operand, rows, col, width, depth int) lying {
+// block makes width columns of B ready: some are used where they lie, see lying, and the others are packed to ws.b.
+func (k *Kernel) block(ws *Workspace, b Operand, p *Part, col, width, depth, nk int) lying {
 	s, strided := b.(Strided)
-	if !strided || rows > k.lie || !k.Lies(s) {
+	if !strided || !k.Lies(s) || p.I1-p.I0 > k.lie && k.copying == nil {
+		k.packBlock(b, ws.b, col, width, depth, nk)
 		return lying{}
 	}
-	return lying{panels{s.Data[col+depth*s.Depth:], s.Depth, k.NR}, width / k.NR * k.NR}
+	right := lying{panels{s.Data[col+depth*s.Depth:], s.Depth, k.NR, nil}, width / k.NR * k.NR}
+	if p.I1-p.I0 > k.lie {
+		right.copy = ws.b
+		if from, _ := p.columns(k, p.I0, col, width); from > col { // the first rows have no tile in the first panel
+			k.packBlock(b, ws.b, col, k.NR, depth, nk)
+		}
+	}
+	k.packBlock(b, ws.b[right.cols*nk:], col+right.cols, width-right.cols, depth, nk)
+	return right
 }
 
 // Lies says whether B can be used where it lies, if there are few rows of A: its steps may not be a page apart, or a few of them would fill
 // their set of the first-level cache.
 func (k *Kernel) Lies(b Strided) bool { return b.Row == 1 && b.Depth%1024 != 0 }
 
-// lying are so many columns of B.
+// lying are so many columns of B that are used where they lie: by all rows of A if these are few, for a copy would bring little, else by the
+// first ones, whose tiles copy them.
 type lying struct {
 	panels
 	cols int
@@ -277,13 +293,16 @@ func (k *Kernel) pack(o Operand, dst []float32, row, n, depth, nk, width int) {
 // row multiplies a panel of A, of which high rows count, with columns [first, last) of a block of B, of which the first are those that lie.
 func (k *Kernel) row(ws *Workspace, left rows, right lying, c []float32, ldc, high, first, last, nk int, accumulate bool, then soon) {
 	for q, n := first, 0; q < last; q += n {
-		b, from, to := panels{ws.b, k.NR, k.NR * nk}, right.cols, last
-		if q < from {
-			b, from, to = right.panels, 0, min(from, last)
+		b, to := panels{ws.b, k.NR, k.NR * nk, nil}, last
+		if q < right.cols {
+			b, to = right.panels, min(right.cols, last)
 		}
-		b.data = b.data[(q-from)/k.NR*b.next:]
+		b.data = b.data[q/k.NR*b.next:]
 		n = min(k.NR, to-q)
 		t, out := k.least(high, n), c[q:]
+		if b.copy != nil {
+			b.copy, t.do = b.copy[q*nk:], k.copying
+		}
 		if t.rows == high && t.cols == n {
 			count := max(1, (to-q)/k.NR)
 			t.do(ws, nk, count, left, b, out, ldc, accumulate, then)

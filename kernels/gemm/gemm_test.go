@@ -223,6 +223,40 @@ func TestPartsGiveTheSameBits(t *testing.T) {
 	})
 }
 
+// Where there are many rows, the first ones copy B as it lies for the others: all of it, or the stretches that a worker has.
+func TestFirstRowsCopy(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		src := philox.NewSource(philox.Stream{Seed: 12})
+		for number, cols := range []int{k.NR, 3 * k.NR, 2*k.NR + 3, 5*k.NR - 1, 5 * k.NR, blockCols + 2*k.NR + 1} {
+			rows, depth := k.lie+1+src.Intn(2*k.MR), 1+src.Intn(40)
+			if number%2 == 0 {
+				depth += blockDepth
+			}
+			for _, left := range layouts {
+				p := newProduct(src, rows, cols, depth, 1, left, layouts[2+number%2], number > 2)
+				k.Multiply(k.dirty(), p.inner(), p.ldc, Block(0, rows, 0, cols), depth, p.a.Strided, p.b.Strided, p.accumulate)
+				require.NoError(t, p.check(0, rows, 0, cols), "%s: %d x %d x %d, A in %s", k.Name, rows, cols, depth, left.name)
+				whole := append([]float32(nil), p.c...)
+				copy(p.c, p.before)
+				stretches := cuts(src, k.Steps(rows, cols))
+				for _, s := range stretches {
+					k.Multiply(k.dirty(), p.inner(), p.ldc, k.Stretch(rows, cols, s[0], s[1]), depth, p.a.Strided, p.b.Strided, p.accumulate)
+				}
+				require.Equal(t, patterns(whole), patterns(p.c), "%s: %d x %d x %d, A in %s, by %v", k.Name, rows, cols, depth, left.name, stretches)
+			}
+		}
+	})
+}
+
+// patterns are the numbers as they lie in memory, of which NaN equals itself.
+func patterns(x []float32) []uint32 {
+	b := make([]uint32, len(x))
+	for i, v := range x {
+		b[i] = math.Float32bits(v)
+	}
+	return b
+}
+
 // However finely C is divided, each element is in one part and is finished by its worker alone.
 func TestStretchesMeet(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {

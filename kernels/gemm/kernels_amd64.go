@@ -7,6 +7,7 @@ import (
 
 func init() {
 	kernels[isa.AVX2] = &Kernel{Name: "avx2", MR: 6, NR: 16, lie: 96, tiles: []tiles{avx2(3, 8, amd64.Tile3x8AVX2), avx2(6, 8, amd64.Tile6x8AVX2), avx2(3, 16, amd64.Tile3x16AVX2), avx2(6, 16, amd64.Tile6x16AVX2)},
+		copying:   avx2(6, 16, amd64.Tile6x16CopyingAVX2).do,
 		transpose: transposed(8, map[int]part{6: {6, amd64.Transpose6AVX2}, 16: {8, amd64.Transpose8AVX2}}),
 		lines:     copied(map[int]lines{6: amd64.Lines6AVX2, 16: amd64.Lines16AVX2}),
 		skinny:    skinnyAVX2}
@@ -17,6 +18,7 @@ func init() {
 		avx512(4, 32, amd64.Tile4x32AVX512, amd64.Tile4x32LyingAVX512),
 		avx512(8, 32, amd64.Tile8x32AVX512, amd64.Tile8x32LyingAVX512),
 		avx512(14, 32, amd64.Tile14x32AVX512, amd64.Tile14x32LyingAVX512)},
+		copying:   avx512(14, 32, amd64.Tile14x32CopyingAVX512, nil).do,
 		transpose: transposed(16, map[int]part{14: {14, amd64.Transpose14AVX512}, 32: {16, amd64.Transpose16AVX512}}),
 		lines:     copied(map[int]lines{14: amd64.Lines14AVX512, 32: amd64.Lines32AVX512}),
 		skinny:    skinnyAVX512}
@@ -42,8 +44,12 @@ func assembly(high, height, cols int, packed, lying kernel) tiles {
 		if a.row > 0 {
 			do, last = lying, (height-1)*a.row+depth-1
 		}
+		var to *float32
+		if b.copy != nil {
+			_, to = b.copy[count*depth*cols-1], &b.copy[0]
+		}
 		_, _, _ = a.data[last], b.data[(count-1)*b.next+(depth-1)*b.ldb+cols-1], c[(height-1)*ldc+count*cols-1]
-		ws.call.tile = amd64.Tile{Depth: depth, A: &a.data[0], ARow: 4 * a.row, BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
+		ws.call.tile = amd64.Tile{Depth: depth, A: &a.data[0], ARow: 4 * a.row, BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate), Copy: to}
 		p := &ws.call.tile
 		for most := max(1, together/(height*cols*depth)); count > 0; {
 			var n int
@@ -52,6 +58,10 @@ func assembly(high, height, cols int, packed, lying kernel) tiles {
 			do(bytes(p))
 			if count -= n; count > 0 {
 				b.data, c = b.data[n*b.next:], c[n*cols:]
+				if b.copy != nil {
+					b.copy = b.copy[n*depth*cols:]
+					p.Copy = &b.copy[0]
+				}
 			}
 		}
 		ws.call.tile = amd64.Tile{}

@@ -114,7 +114,7 @@ func BenchmarkTile(b *testing.B) {
 // thousandTiles are a thousand calls of the micro-kernel whose panels stay in the first-level cache, and their flops.
 func (k *Kernel) thousandTiles(room func(n int) []float32) (do func(), flops float64) {
 	ws := k.NewWorkspace(room)
-	x, y, c := room(k.MR*blockDepth), panels{room(k.NR * blockDepth), k.NR, 0}, room(k.MR*k.NR)
+	x, y, c := room(k.MR*blockDepth), panels{room(k.NR * blockDepth), k.NR, 0, nil}, room(k.MR*k.NR)
 	return func() {
 		for range 1000 {
 			k.tiles[len(k.tiles)-1].do(ws, blockDepth, 1, rows{x, 0}, y, c, k.NR, true, soon{})

@@ -27,6 +27,7 @@ type target struct {
 // comes from the second-level one, some steps ahead. One call does the tiles of a row of C, whose panels of B follow each other; they
 // may also lie in a matrix, side by side. In the first steps it also asks, for the second-level cache, for what the caller will pack
 // next: 28 multiply-adds leave time for that, while packing it from beyond waits for each line.
+// Tiles that copy B write each step to a panel as they read it: two stores in the time of 28 multiply-adds.
 // Tiles of fewer rows are for the last rows of C: they read the first elements of each step of a panel of A, and are as fast as
 // long as their sums are enough to hide that an addition takes 4 cycles (8 sums, for two units). Tiles of half the width are for
 // the last columns: they read the first half of each step of a panel of B.
@@ -38,11 +39,12 @@ func tiles() {
 	// 28 sums, two vectors of B and one of A, or two where A lies: 31 or all 32 registers.
 	wide := target{"AVX512", 14, 16, ZMM, 2}
 	for _, rows := range []int{14, 8, 4} {
-		for _, lies := range []bool{false, true} {
-			tile(wide, rows, 2, lies)
-			tile(wide, rows, 1, lies)
+		for _, f := range []form{packed, lying} {
+			tile(wide, rows, 2, f)
+			tile(wide, rows, 1, f)
 		}
 	}
+	tile(wide, 14, 2, copying)
 	transpose(wide, 14)
 	transpose(wide, 16)
 	lines(wide, 14)
@@ -50,9 +52,10 @@ func tiles() {
 	// 12 sums, two vectors of B and two of A: all 16 registers.
 	narrow := target{"AVX2", 6, 8, YMM, 4}
 	for _, rows := range []int{6, 3} {
-		tile(narrow, rows, 2, false)
-		tile(narrow, rows, 1, false)
+		tile(narrow, rows, 2, packed)
+		tile(narrow, rows, 1, packed)
 	}
+	tile(narrow, 6, 2, copying)
 	transpose(narrow, 6)
 	transpose(narrow, 8)
 	lines(narrow, 6)
@@ -74,12 +77,24 @@ func (t target) zero(r reg.VecVirtual) {
 // bytes of a register.
 func (t target) bytes() int { return 4 * t.lanes }
 
-// tile writes the tiles of so many rows and vectors, of panels for t.rows and two vectors; or of rows of A that lie where they are.
-func tile(t target, rows, vectors int, lies bool) {
+// form is what a tile reads: a panel of A, rows of A that lie where they are, or a panel of A and columns of B that it copies to a panel.
+type form int
+
+const (
+	packed form = iota
+	lying
+	copying
+)
+
+// tile writes the tiles of so many rows and vectors, of panels for t.rows and two vectors.
+func tile(t target, rows, vectors int, f form) {
 	cols := vectors * t.lanes
 	name, doc := fmt.Sprintf("Tile%dx%d%s", rows, cols, t.name), fmt.Sprintf("of panels of A for %d rows", t.rows)
-	if lies {
+	switch f {
+	case lying:
 		name, doc = fmt.Sprintf("Tile%dx%dLying%s", rows, cols, t.name), "of rows of A, ARow from each to the next"
+	case copying:
+		name, doc = fmt.Sprintf("Tile%dx%dCopying%s", rows, cols, t.name), doc+", and copies B to Copy"
 	}
 	TEXT(name, attr.NOSPLIT, "func(p *byte)")
 	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns, %s.", name, rows, cols, doc))
@@ -98,10 +113,14 @@ func tile(t target, rows, vectors int, lies bool) {
 		LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
 	}
 	var left place
-	if lies {
+	if f == lying {
 		left = lyingRows(rows, load(12))
 	} else {
 		left = packedRows(t)
+	}
+	var to reg.GPVirtual
+	if f == copying {
+		to = load(13)
 	}
 	next := "next" + t.name
 	Label(next)
@@ -137,6 +156,9 @@ func tile(t target, rows, vectors int, lies bool) {
 		for k := range count {
 			for j, r := range right {
 				VMOVUPS(after(b, k).Offset(t.bytes()*j), r)
+				if f == copying {
+					VMOVUPS(r, Mem{Base: to, Disp: t.bytes() * (k*vectors + j)})
+				}
 			}
 			for at := 0; at < vectors*t.bytes(); at += 64 {
 				PREFETCHT0(after(far, k).Offset(at))
@@ -148,6 +170,9 @@ func tile(t target, rows, vectors int, lies bool) {
 		}
 		left.advance(count)
 		LEAQ(after(b, count), b)
+		if f == copying {
+			ADDQ(U32(t.bytes()*count*vectors), to)
+		}
 		LEAQ(after(far, count), far)
 	}
 	// What asks for a row of C: it may start anywhere in a line of the cache, but its last byte is in the last one.
