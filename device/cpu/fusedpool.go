@@ -53,12 +53,9 @@ func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *devic
 	s, read := d.sweepOfPicture(g, x, epilogue{bias: bias, relu: true})
 	g.linesOf(s)
 	s.reads(read)
-	to, places, grids, k := blockMapsOf(pooled, out(pooled)), blockMaps{}, p.grids(), maps.For(d.set)
-	if chosen != nil {
-		places = blockMapsOf(chosen, out(chosen))
-	}
+	c := newChoice(d, p, pooled, chosen)
 	panels, size := pieces(s.maps, d.panel()), d.tiles.Blocks*s.yBlock
-	each := size + 2*lanes
+	each := size + 2*d.panel()
 	room := d.floats.get(d.team.size*each, &d.stats)
 	defer d.floats.put(room)
 	d.withWeights(s, w, nil, 0, read, func() {
@@ -70,47 +67,74 @@ func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *devic
 			product := &tiles.Product{X: s.x, Y: y, XStep: s.xStep, YStep: s.yStep, YBlock: s.yBlock}
 			for unit := first; unit < last; unit++ {
 				image, panel := unit/panels, unit%panels
-				own.yFirst = -panel * size
-				own.strip(d.tiles, product, panel, image, 0, s.rows)
-				for i := range product.Blocks {
-					block := image*to.blocks + panel*d.tiles.Blocks + i
-					choose(k, to, places, block, y[i*s.yBlock:][:s.yBlock], grids, spare)
+				made, top := 0, 0 // rows of the map, and the first that is still there
+				for n := range c.rows {
+					row := &c.rows[n]
+					if row.low >= made {
+						made, top = row.low, row.low
+						own.yFirst = -panel*size - top*s.yRow
+					}
+					own.strip(d.tiles, product, panel, image, made, row.high)
+					made = max(made, row.high)
+					for i := range product.Blocks {
+						block := image*c.to.blocks + panel*d.tiles.Blocks + i
+						c.row(n, block, y[i*s.yBlock:], top*s.yRow, spare[2*i*lanes:])
+					}
 				}
 			}
 		})
 	})
 }
 
-// choose pools the map of a block, counted over all images, and notes what was chosen in places. Both may be row-major memory of one pixel,
-// and places none: spare has 2*lanes.
-func choose(k *maps.Kernels, to, places blockMaps, block int, in []float32, grids []poolGrid, spare []float32) {
-	result := to.of(block, spare[:lanes])
-	if places.data == nil {
-		for _, g := range grids {
-			for row := range g.Down {
-				k.Largest(result[g.number+row*g.Across*lanes:], in[g.at+row*g.Next*lanes:], g.Windows)
-			}
+// choice pools maps, and notes what was chosen in places, if that has memory. Both may be row-major memory of one pixel.
+type choice struct {
+	pooling
+	k          *maps.Kernels
+	to, places blockMaps
+	all        []rowOfWindows
+	each       int
+}
+
+func newChoice(d *Device, p pooling, pooled, chosen *device.Tensor) *choice {
+	c := &choice{pooling: p, k: maps.For(d.set), to: blockMapsOf(pooled, out(pooled))}
+	if chosen != nil {
+		c.places = blockMapsOf(chosen, out(chosen))
+	}
+	c.all, c.each = p.windows()
+	return c
+}
+
+// row makes output row n of a block, counted over all images, from its map, of which so many numbers are left out. spare has 2*lanes.
+func (c *choice) row(n, block int, in []float32, out int, spare []float32) {
+	result := c.to.of(block, spare[:lanes])
+	var noted []float32
+	if c.places.data != nil {
+		noted = c.places.of(block, spare[lanes:])
+	}
+	for i := range c.each {
+		r := &c.all[n*c.each+i]
+		if noted == nil {
+			c.k.Largest(result[r.number:], in[r.at-out:], &r.Windows)
+		} else {
+			c.k.Choose(result[r.number:], noted[r.number:], in[r.at-out:], &r.Windows)
 		}
-		to.keep(block, result)
-		return
 	}
-	noted := places.of(block, spare[lanes:])
-	for _, g := range grids {
-		k.Choose(result[g.number:], noted[g.number:], in[g.at:], g.Grid)
+	c.to.keep(block, result)
+	if noted != nil {
+		c.places.keep(block, noted)
 	}
-	to.keep(block, result)
-	places.keep(block, noted)
 }
 
 // choosing is Pool of the largest elements, and what was chosen.
 func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) error {
 	if blocked(y) && likeBlocks(pooled, chosen) {
-		g, k := newPooling(pooled, y, s), maps.For(d.set)
-		from, to, places, grids := blockMapsOf(y, floats(y)), blockMapsOf(pooled, out(pooled)), blockMapsOf(chosen, out(chosen)), g.grids()
-		d.divide(y.Shape[0]*from.blocks, g.cost()*lanes, func(worker, first, last int) {
+		from, c := blockMapsOf(y, floats(y)), newChoice(d, newPooling(pooled, y, s), pooled, chosen)
+		d.divide(y.Shape[0]*from.blocks, c.cost()*lanes, func(worker, first, last int) {
 			spare := d.lane(worker, 2*lanes)
 			for block := first; block < last; block++ {
-				choose(k, to, places, block, from.of(block, nil), grids, spare)
+				for n := range c.rows {
+					c.row(n, block, from.of(block, nil), 0, spare)
+				}
 			}
 		})
 		return nil
@@ -166,7 +190,7 @@ func (d *Device) ConvBackwardWeightsPooled(dw, x, dz, chosen *device.Tensor, s d
 // give is PoolBackward, from what was chosen.
 func (d *Device) give(dy, dz, chosen *device.Tensor, s device.PoolSpec) error {
 	if blocked(dy) && likeBlocks(dz, chosen) {
-		newGiving(d, dz, chosen, dy, s).all(d, dy)
+		newGiving(d, dz, chosen, dy, s).whole(d, dy)
 		return nil
 	}
 	return d.rowMajor(1, func(t []*device.Tensor) error {

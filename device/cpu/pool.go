@@ -184,33 +184,23 @@ func (g *pooling) runs() []run {
 	return all
 }
 
-// grids are the windows in rectangles that see equally many rows and columns: few, mostly one.
-func (g *pooling) grids() []poolGrid {
-	var all []poolGrid
-	runs := g.runs()
-	for p := 0; p < len(g.rows); {
-		first, down := g.rows[p], 1
-		for p+down < len(g.rows) && g.rows[p+down].high-g.rows[p+down].low == first.high-first.low && g.rows[p+down].low == first.low+down*g.Stride[0] {
-			down++
-		}
-		for _, r := range runs {
-			at, w := g.windows(first, r)
-			all = append(all, poolGrid{at * lanes, (p*len(g.cols) + r.number) * lanes, maps.Grid{Windows: w, Down: down, Next: g.Stride[0] * g.width, Across: len(g.cols)}})
-		}
-		p += down
-	}
-	return all
-}
-
-// poolGrid is a rectangle of windows, where it starts in a block's map, and where in the pooled one.
-type poolGrid struct {
+// rowOfWindows is a run of an output row as kernels see it: where its windows start in a block's map, and where their pixels lie in the pooled one.
+type rowOfWindows struct {
+	maps.Windows
 	at, number int
-	maps.Grid
+	share      float32 // of a pixel, if the windows' mean is wanted
 }
 
-// windows is a run of an output row, and the pixel where it starts in the map.
-func (g *pooling) windows(row span, r run) (at int, w maps.Windows) {
-	return row.low*g.width + r.low, maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]}
+// windows are the runs of every output row, so many for each.
+func (g *pooling) windows() (all []rowOfWindows, each int) {
+	runs := g.runs()
+	for p, row := range g.rows {
+		for _, r := range runs {
+			all = append(all, rowOfWindows{maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]},
+				(row.low*g.width + r.low) * lanes, (p*len(g.cols) + r.number) * lanes, float32(1 / g.divisor(row, r.span))})
+		}
+	}
+	return all, len(runs)
 }
 
 // blockMaps is the memory of a tensor by blocks of channels: what lies in blocks, or a row-major tensor of one pixel, where
@@ -255,22 +245,23 @@ func (m blockMaps) own(unit int) []float32 {
 // poolBlocks is Pool in blocks of channels. It is bound by memory.
 func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
 	g, k := newPooling(y, x, s), maps.For(d.set)
-	from, to, runs := blockMapsOf(x, floats(x)), blockMapsOf(y, out(y)), g.runs()
+	from, to := blockMapsOf(x, floats(x)), blockMapsOf(y, out(y))
+	all, each := g.windows()
 	d.divide(x.Shape[0]*from.blocks*len(g.rows), len(g.cols)*lanes, func(worker, first, last int) {
 		spare := d.lane(worker, lanes)
 		for n := first; n < last; n++ {
 			unit, p := n/len(g.rows), n%len(g.rows)
 			in, result := from.of(unit, nil), to.of(unit, spare)
-			for _, r := range runs {
-				at, w := g.windows(g.rows[p], r)
-				in, result := in[at*lanes:], result[(p*len(g.cols)+r.number)*lanes:]
+			for i := range each {
+				r := &all[p*each+i]
+				in, result := in[r.at:], result[r.number:]
 				switch s.Kind {
 				case device.MaxPool:
-					k.Largest(result, in, w)
+					k.Largest(result, in, &r.Windows)
 				case device.MinPool:
-					k.Smallest(result, in, w)
+					k.Smallest(result, in, &r.Windows)
 				default:
-					k.Sum(result, in, w, float32(1/g.divisor(g.rows[p], r.span)))
+					k.Sum(result, in, &r.Windows, r.share)
 				}
 			}
 			to.keep(unit, result)
@@ -281,35 +272,37 @@ func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
 // poolBlocksBackward is PoolBackward in blocks of channels.
 func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) {
 	g := newPoolGradient(d, dy, x, s)
-	g.x, g.y, g.runsOfARow = blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y)), g.runs()
-	g.all(d, dx)
+	g.x, g.y = blockMapsOf(x, floats(x)), blockMapsOf(y, floats(y))
+	g.whole(d, dx)
 }
 
 // poolGradient makes dx of PoolBackward, a map of a block after the other. What a window chose is found again in x and y, or was noted.
 type poolGradient struct {
 	pooling
-	k          *maps.Kernels
-	dy         blockMaps
-	x, y       blockMaps // and the windows' runs, or
-	runsOfARow []run
-	chosen     blockMaps // what choosing noted, and their grids
-	allGrids   []poolGrid
+	k      *maps.Kernels
+	dy     blockMaps
+	x, y   blockMaps
+	chosen blockMaps // what choosing noted, in the place of both
+	all    []rowOfWindows
+	each   int
 }
 
 // newPoolGradient makes one for maps like x.
 func newPoolGradient(d *Device, dy, x *device.Tensor, s device.PoolSpec) *poolGradient {
-	return &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
+	g := &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
+	g.all, g.each = g.windows()
+	return g
 }
 
 // newGiving makes one for maps like x from what was noted of them.
 func newGiving(d *Device, dy, chosen, x *device.Tensor, s device.PoolSpec) *poolGradient {
 	g := newPoolGradient(d, dy, x, s)
-	g.chosen, g.allGrids = blockMapsOf(chosen, floats(chosen)), g.grids()
+	g.chosen = blockMapsOf(chosen, floats(chosen))
 	return g
 }
 
-// all makes the whole of dx.
-func (g *poolGradient) all(d *Device, dx *device.Tensor) {
+// whole makes all of dx.
+func (g *poolGradient) whole(d *Device, dx *device.Tensor) {
 	to := blockMapsOf(dx, out(dx))
 	d.divide(dx.Shape[0]*to.blocks, len(g.rows)*len(g.cols)*lanes, func(worker, first, last int) {
 		spare := d.lane(worker, 2*lanes)
@@ -323,28 +316,27 @@ func (g *poolGradient) all(d *Device, dx *device.Tensor) {
 // row of windows; a row of it is cleared when the first window reaches it, and what follows finds it in the cache. spare has 2*lanes.
 func (g *poolGradient) block(result []float32, unit int, spare []float32) {
 	grad := g.dy.of(unit, spare[:lanes])
+	var in, largest, chosen []float32
 	if g.chosen.data != nil {
-		chosen := g.chosen.of(unit, spare[lanes:])
-		clear(result)
-		for _, r := range g.allGrids {
-			g.k.Give(result[r.at:], grad[r.number:], chosen[r.number:], r.Grid)
-		}
-		return
+		chosen = g.chosen.of(unit, spare[lanes:])
+	} else {
+		in, largest = g.x.of(unit, nil), g.y.of(unit, spare[lanes:])
 	}
-	in, largest := g.x.of(unit, nil), g.y.of(unit, spare[lanes:])
 	cleared := 0
-	for p, row := range g.pooling.rows {
-		if end := row.high * g.width * lanes; end > cleared {
+	for p := range g.pooling.rows {
+		if end := g.pooling.rows[p].high * g.width * lanes; end > cleared {
 			clear(result[cleared:end])
 			cleared = end
 		}
-		for _, r := range g.runsOfARow {
-			at, w := g.windows(row, r)
-			at, number := at*lanes, (p*len(g.cols)+r.number)*lanes
-			if g.Kind == device.AveragePool {
-				g.k.Spread(result[at:], grad[number:], w, float32(1/g.divisor(row, r.span)))
-			} else {
-				g.k.Winner(result[at:], grad[number:], in[at:], largest[number:], w)
+		for i := range g.each {
+			r := &g.all[p*g.each+i]
+			switch {
+			case chosen != nil:
+				g.k.Give(result[r.at:], grad[r.number:], chosen[r.number:], &r.Windows)
+			case g.Kind == device.AveragePool:
+				g.k.Spread(result[r.at:], grad[r.number:], &r.Windows, r.share)
+			default:
+				g.k.Winner(result[r.at:], grad[r.number:], in[r.at:], largest[r.number:], &r.Windows)
 			}
 		}
 	}

@@ -40,9 +40,9 @@ type tiling struct {
 // plane is the size of a map.
 type plane struct{ height, width int }
 
-func (p plane) of(data []float32, block int) transforms.Map {
+func (p plane) of(data []float32, block int) *transforms.Map {
 	n := p.height * p.width * lanes
-	return transforms.Map{Data: data[block*n:][:n], Height: p.height, Width: p.width}
+	return &transforms.Map{Data: data[block*n:][:n], Height: p.height, Width: p.width}
 }
 
 func newTiling(x, y *device.Tensor, top, left int) *tiling {

@@ -33,9 +33,9 @@ func winogradCalls() []winogradCall {
 			write := (all-1)*stride + m.tiles*lanes
 			name := fmt.Sprintf("%d tiles from (%d, %d) on of a map of %dx%d, spare %d", m.tiles, m.top, m.left, m.height, m.width, spare)
 			calls = append(calls, winogradCall{"input, " + name, m.height * m.width * lanes, write, func(k *winograd.Kernel, v, x []float32) {
-				k.Input(v, stride, winograd.Map{Data: x, Height: m.height, Width: m.width}, m.top, m.left, m.tiles)
+				k.Input(v, stride, &winograd.Map{Data: x, Height: m.height, Width: m.width}, m.top, m.left, m.tiles)
 			}}, winogradCall{"gradient, " + name, m.height * m.width * lanes, write, func(k *winograd.Kernel, v, x []float32) {
-				k.Gradient(v, stride, winograd.Map{Data: x, Height: m.height, Width: m.width}, m.top, m.left, m.tiles)
+				k.Gradient(v, stride, &winograd.Map{Data: x, Height: m.height, Width: m.width}, m.top, m.left, m.tiles)
 			}})
 			if m.top < 0 || m.left < 0 || m.left+(m.tiles-1)*winograd.Tile >= m.width {
 				continue
@@ -47,7 +47,7 @@ func winogradCalls() []winogradCall {
 					if adding {
 						add = y
 					}
-					k.Output(winograd.Map{Data: y, Height: m.height, Width: m.width}, m.top, m.left, m.tiles, v, stride, &e, add)
+					k.Output(&winograd.Map{Data: y, Height: m.height, Width: m.width}, m.top, m.left, m.tiles, v, stride, &e, add)
 				}})
 			}
 		}

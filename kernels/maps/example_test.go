@@ -16,7 +16,7 @@ func ExampleKernels_Largest() {
 		}
 	}
 	y := make([]float32, 2*maps.Lanes)
-	maps.For(isa.Generic).Largest(y, x, maps.Windows{Count: 2, Rows: 2, Cols: 2, Line: 4, Step: 2})
+	maps.For(isa.Generic).Largest(y, x, &maps.Windows{Count: 2, Rows: 2, Cols: 2, Line: 4, Step: 2})
 	fmt.Println(y[0], y[maps.Lanes])
 	// Output: 4 0
 }

@@ -21,7 +21,7 @@ var generic = Kernels{
 func pixel(x []float32, n int) *[Lanes]float32 { return (*[Lanes]float32)(x[n*Lanes:]) }
 
 // each visits the pixels of window number n, row by row.
-func (w Windows) each(n int, visit func(at int)) {
+func (w *Windows) each(n int, visit func(at int)) {
 	for i := range w.Rows {
 		start := n*w.Step + i*w.Line
 		for at := start; at < start+w.Cols; at++ {
@@ -30,8 +30,8 @@ func (w Windows) each(n int, visit func(at int)) {
 	}
 }
 
-func extreme(better func(v, best float32) bool) func(y, x []float32, w Windows) {
-	return func(y, x []float32, w Windows) {
+func extreme(better func(v, best float32) bool) func(y, x []float32, w *Windows) {
+	return func(y, x []float32, w *Windows) {
 		for n := range w.Count {
 			best := pixel(y, n)
 			*best = *pixel(x, n*w.Step)
@@ -46,7 +46,7 @@ func extreme(better func(v, best float32) bool) func(y, x []float32, w Windows) 
 	}
 }
 
-func winner(dx, dy, x, y []float32, w Windows) {
+func winner(dx, dy, x, y []float32, w *Windows) {
 	for n := range w.Count {
 		best, grad := pixel(y, n), pixel(dy, n)
 		var found [Lanes]bool
@@ -62,7 +62,7 @@ func winner(dx, dy, x, y []float32, w Windows) {
 	}
 }
 
-func choose(y, chosen, x []float32, w Windows) {
+func choose(y, chosen, x []float32, w *Windows) {
 	for n := range w.Count {
 		best, place := pixel(y, n), pixel(chosen, n)
 		*best, *place = *pixel(x, n*w.Step), [Lanes]float32{}
@@ -78,7 +78,7 @@ func choose(y, chosen, x []float32, w Windows) {
 	}
 }
 
-func give(dx, dy, chosen []float32, w Windows) {
+func give(dx, dy, chosen []float32, w *Windows) {
 	for n := range w.Count {
 		grad, place := pixel(dy, n), pixel(chosen, n)
 		tap := uint32(0)
@@ -94,7 +94,7 @@ func give(dx, dy, chosen []float32, w Windows) {
 	}
 }
 
-func sum(y, x []float32, w Windows, factor float32) {
+func sum(y, x []float32, w *Windows, factor float32) {
 	for n := range w.Count {
 		var total [Lanes]float64
 		w.each(n, func(at int) {
@@ -108,7 +108,7 @@ func sum(y, x []float32, w Windows, factor float32) {
 	}
 }
 
-func spread(dx, dy []float32, w Windows, factor float32) {
+func spread(dx, dy []float32, w *Windows, factor float32) {
 	for n := range w.Count {
 		grad := *pixel(dy, n)
 		for i := range grad {

@@ -29,24 +29,24 @@ func init() {
 
 // kernels gives the assembly addresses; the lengths of all slices were checked when they were cut, and none is empty.
 func (a assembly) kernels() *Kernels {
-	extreme := func(do func(y, x *float32, count, rows, cols, line, step int)) func(y, x []float32, w Windows) {
-		return func(y, x []float32, w Windows) { do(&y[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step) }
+	extreme := func(do func(y, x *float32, count, rows, cols, line, step int)) func(y, x []float32, w *Windows) {
+		return func(y, x []float32, w *Windows) { do(&y[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step) }
 	}
 	return &Kernels{
 		largest: extreme(a.largest), smallest: extreme(a.smallest),
-		choose: func(y, chosen, x []float32, w Windows) {
+		choose: func(y, chosen, x []float32, w *Windows) {
 			a.choose(&y[0], &chosen[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
 		},
-		winner: func(dx, dy, x, y []float32, w Windows) {
+		winner: func(dx, dy, x, y []float32, w *Windows) {
 			a.winner(&dx[0], &dy[0], &x[0], &y[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
 		},
-		give: func(dx, dy, chosen []float32, w Windows) {
+		give: func(dx, dy, chosen []float32, w *Windows) {
 			a.give(&dx[0], &dy[0], &chosen[0], w.Count, w.Rows, w.Cols, w.Line, w.Step)
 		},
-		sum: func(y, x []float32, w Windows, factor float32) {
+		sum: func(y, x []float32, w *Windows, factor float32) {
 			a.sum(&y[0], &x[0], w.Count, w.Rows, w.Cols, w.Line, w.Step, factor)
 		},
-		spread: func(dx, dy []float32, w Windows, factor float32) {
+		spread: func(dx, dy []float32, w *Windows, factor float32) {
 			a.spread(&dx[0], &dy[0], w.Count, w.Rows, w.Cols, w.Line, w.Step, factor)
 		},
 		moments: func(state *State, count int, x []float32) {

@@ -65,7 +65,8 @@ func near(got []float32, want []float64, tolerance float64) error {
 
 func TestPooling(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernels) {
-		for number, w := range sizes {
+		for number := range sizes {
+			w := &sizes[number]
 			seed := uint64(number)
 			src := philox.NewSource(philox.Stream{Seed: seed})
 			pixels := 0
@@ -106,11 +107,11 @@ func TestPooling(t *testing.T) {
 			none := func(*philox.Source) float32 { return 0 }
 			also, alsoIn := framed(src, w.Count, normal)
 			chosen, chosenIn := framed(src, w.Count, normal)
-			k.Choose(alsoIn, chosenIn, x, Grid{Windows: w, Down: 1})
+			k.Choose(alsoIn, chosenIn, x, w)
 			check("choose", also, largest, 0)
 			require.Equal(t, []float32{guard, guard}, []float32{chosen[len(chosenIn)], also[len(alsoIn)]})
 			dx, dxIn := framed(src, pixels, none)
-			k.Give(dxIn, dy, chosenIn, Grid{Windows: w, Down: 1})
+			k.Give(dxIn, dy, chosenIn, w)
 			check("give", dx, taken, 1e-5)
 			dx, dxIn = framed(src, pixels, none)
 			k.Winner(dxIn, dy, x, yIn, w)
@@ -122,50 +123,9 @@ func TestPooling(t *testing.T) {
 	})
 }
 
-// A grid is its rows.
-func TestGrids(t *testing.T) {
-	eachKernel(t, func(t *testing.T, k *Kernels) {
-		for _, g := range []Grid{{Windows{5, 2, 2, 11, 2}, 4, 22, 5}, {Windows{4, 3, 3, 12, 2}, 3, 24, 6}, {Windows{0, 2, 2, 4, 2}, 2, 8, 0}, {Windows{5, 2, 2, 11, 2}, 0, 22, 5},
-			{Windows{90, 10, 10, 99, 1}, 2, 990, 90}} {
-			src := philox.NewSource(philox.Stream{Seed: uint64(g.Down)})
-			pixels, windows := 0, 0
-			if g.Count*g.Down > 0 {
-				pixels, windows = (g.Down-1)*g.Next+g.pixels(), (g.Down-1)*g.Across+g.Count
-			}
-			_, x := framed(src, pixels, few)
-			_, dy := framed(src, windows, normal)
-			none := func(*philox.Source) float32 { return 0 }
-			var got, want [3][]float32
-			for i, of := range []int{windows, windows, pixels} {
-				got[i], _ = framed(src, of, none)
-				want[i], _ = framed(src, of, none)
-			}
-			k.Choose(got[0], got[1], x, g)
-			k.Give(got[2], dy, got[1], g)
-			for row := range g.Down * min(1, g.Count) {
-				at, number := row*g.Next*Lanes, row*g.Across*Lanes
-				one := Grid{Windows: g.Windows, Down: 1}
-				k.Choose(want[0][number:], want[1][number:], x[at:], one)
-				k.Give(want[2][at:], dy[number:], want[1][number:], one)
-			}
-			for i := range got {
-				require.NoError(t, near(got[i], wide(want[i]), 0), "%+v, result %d", g, i)
-			}
-		}
-	})
-}
-
-func wide(x []float32) []float64 {
-	y := make([]float64, len(x))
-	for i, v := range x {
-		y[i] = float64(v)
-	}
-	return y
-}
-
 // A slice that is too short is refused before any assembly runs.
 func TestShortSlices(t *testing.T) {
-	w := Windows{Count: 3, Rows: 2, Cols: 2, Line: 6, Step: 2}
+	w := &Windows{Count: 3, Rows: 2, Cols: 2, Line: 6, Step: 2}
 	full := func(pixels int) []float32 { return make([]float32, pixels*Lanes) }
 	// The capacity does not count.
 	short := func(pixels int) []float32 { return make([]float32, pixels*Lanes)[:pixels*Lanes-1] }
@@ -174,10 +134,10 @@ func TestShortSlices(t *testing.T) {
 			"largest, x":         func() { k.Largest(full(3), short(12), w) },
 			"largest, y":         func() { k.Largest(short(3), full(12), w) },
 			"smallest, x":        func() { k.Smallest(full(3), short(12), w) },
-			"choose, chosen":     func() { k.Choose(full(3), short(3), full(12), Grid{w, 1, 0, 0}) },
-			"choose, x":          func() { k.Choose(full(3), full(3), short(12), Grid{w, 1, 0, 0}) },
-			"give, dx":           func() { k.Give(short(12), full(3), full(3), Grid{w, 1, 0, 0}) },
-			"give, chosen":       func() { k.Give(full(12), full(3), short(3), Grid{w, 1, 0, 0}) },
+			"choose, chosen":     func() { k.Choose(full(3), short(3), full(12), w) },
+			"choose, x":          func() { k.Choose(full(3), full(3), short(12), w) },
+			"give, dx":           func() { k.Give(short(12), full(3), full(3), w) },
+			"give, chosen":       func() { k.Give(full(12), full(3), short(3), w) },
 			"winner, dx":         func() { k.Winner(short(12), full(3), full(12), full(3), w) },
 			"winner, dy":         func() { k.Winner(full(12), short(3), full(12), full(3), w) },
 			"winner, x":          func() { k.Winner(full(12), full(3), short(12), full(3), w) },

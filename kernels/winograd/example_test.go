@@ -11,7 +11,7 @@ import (
 func Example() {
 	const lanes = winograd.Lanes
 	k := winograd.For(isa.Generic)
-	x := winograd.Map{Data: make([]float32, 6*6*lanes), Height: 6, Width: 6}
+	x := &winograd.Map{Data: make([]float32, 6*6*lanes), Height: 6, Width: 6}
 	for i := range 36 {
 		x.Data[i*lanes] = float32(i)
 	}
@@ -23,7 +23,7 @@ func Example() {
 	for i := range v {
 		v[i] *= u[i]
 	}
-	y := winograd.Map{Data: make([]float32, 4*4*lanes), Height: 4, Width: 4}
+	y := &winograd.Map{Data: make([]float32, 4*4*lanes), Height: 4, Width: 4}
 	e := winograd.NewEpilogue(nil, false)
 	k.Output(y, 0, 0, 1, v, lanes, &e, nil)
 	fmt.Printf("%.2f %.2f\n", y.Data[0], y.Data[15*lanes])

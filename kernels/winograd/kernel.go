@@ -50,16 +50,16 @@ type Map struct {
 
 // Input transforms a row of tiles of 6x6 pixels, B^T d B. Tile t begins at row top and column left+4*t, and pixels outside of
 // the map are 0. Its coefficient i goes to v[i*stride+t*Lanes:].
-func (k *Kernel) Input(v []float32, stride int, x Map, top, left, tiles int) {
+func (k *Kernel) Input(v []float32, stride int, x *Map, top, left, tiles int) {
 	x.toTiles(v, stride, top, left, tiles, Tile+2, k.input, k.rimInput, &k.inside)
 }
 
 // Gradient transforms a row of tiles of 4x4 pixels in the same way, A dy A^T: the transpose of Output.
-func (k *Kernel) Gradient(v []float32, stride int, dy Map, top, left, tiles int) {
+func (k *Kernel) Gradient(v []float32, stride int, dy *Map, top, left, tiles int) {
 	dy.toTiles(v, stride, top, left, tiles, Tile, k.gradient, k.rimGradient, &k.inside)
 }
 
-func (x Map) toTiles(v []float32, stride, top, left, tiles, size int, inner func(tiles int, v []float32, stride int, x []float32, row int),
+func (x *Map) toTiles(v []float32, stride, top, left, tiles, size int, inner func(tiles int, v []float32, stride int, x []float32, row int),
 	rim func(v []float32, stride int, x []float32, offset, row int, inside *[12]uint32), inside *[12]uint32) {
 	if tiles <= 0 {
 		return
@@ -115,7 +115,7 @@ func NewEpilogue(bias []float32, relu bool) (e Epilogue) {
 // Output transforms a row of tiles back, A^T m A, and adds a map laid out as y unless that is nil: coefficient i of tile t is
 // m[i*stride+t*Lanes:], its pixels begin at row top and column left+4*t, and those outside of the map are left out. The map
 // to add may be y.
-func (k *Kernel) Output(y Map, top, left, tiles int, m []float32, stride int, e *Epilogue, add []float32) {
+func (k *Kernel) Output(y *Map, top, left, tiles int, m []float32, stride int, e *Epilogue, add []float32) {
 	if tiles <= 0 {
 		return
 	}

@@ -12,7 +12,7 @@ func BenchmarkTransforms(b *testing.B) {
 	const tiles, stride = 14, 29 * Lanes
 	for _, set := range isa.Available() {
 		k := For(set)
-		x := Map{make([]float32, 58*58*Lanes), 58, 58}
+		x := &Map{make([]float32, 58*58*Lanes), 58, 58}
 		v := make([]float32, Coefficients*stride)
 		w := make([]float32, 64*64*9)
 		dw := make([]float32, 64*9*16)

@@ -151,10 +151,10 @@ func TestTilesToCoefficients(t *testing.T) {
 	transforms := []struct {
 		name string
 		m    matrix
-		do   func(k *Kernel) func(v []float32, stride int, x Map, top, left, tiles int)
+		do   func(k *Kernel) func(v []float32, stride int, x *Map, top, left, tiles int)
 	}{
-		{"input", matrixBT, func(k *Kernel) func([]float32, int, Map, int, int, int) { return k.Input }},
-		{"gradient", matrixAT.transposed(), func(k *Kernel) func([]float32, int, Map, int, int, int) { return k.Gradient }},
+		{"input", matrixBT, func(k *Kernel) func([]float32, int, *Map, int, int, int) { return k.Input }},
+		{"gradient", matrixAT.transposed(), func(k *Kernel) func([]float32, int, *Map, int, int, int) { return k.Gradient }},
 	}
 	cases := []struct{ height, width, top, left, tiles int }{
 		{6, 6, 0, 0, 1}, {6, 10, 0, 0, 2}, {20, 24, 3, 2, 4}, {7, 7, -1, -1, 2}, {7, 7, 3, -1, 2}, {14, 14, -1, -1, 4}, {14, 14, 11, -1, 4},
@@ -166,7 +166,7 @@ func TestTilesToCoefficients(t *testing.T) {
 			for number, c := range cases {
 				src := philox.NewSource(philox.Stream{Seed: uint64(number)})
 				size := len(tr.m[0])
-				x := Map{normal(src, c.height*c.width*Lanes), c.height, c.width}
+				x := &Map{normal(src, c.height*c.width*Lanes), c.height, c.width}
 				stride := c.tiles*Lanes + Lanes*(number%3)
 				v := guarded(Coefficients * stride)
 				tr.do(k)(v, stride, x, c.top, c.left, c.tiles)
@@ -212,7 +212,7 @@ func TestOutput(t *testing.T) {
 				stride := c.tiles*Lanes + Lanes*(number%2)
 				m := normal(src, Coefficients*stride)
 				bias := normal(src, biases)
-				y := Map{guarded(c.height * c.width * Lanes), c.height, c.width}
+				y := &Map{guarded(c.height * c.width * Lanes), c.height, c.width}
 				var add []float32
 				switch adding {
 				case 1:
@@ -259,7 +259,7 @@ func TestOutputOfNaN(t *testing.T) {
 		m[7*Lanes+3] = float32(math.NaN())
 		bias := make([]float32, Lanes)
 		bias[5] = float32(math.Inf(1))
-		y := Map{make([]float32, Tile*Tile*Lanes), Tile, Tile}
+		y := &Map{make([]float32, Tile*Tile*Lanes), Tile, Tile}
 		e := NewEpilogue(bias, true)
 		k.Output(y, 0, 0, 1, m, Lanes, &e, nil)
 		for at, v := range y.Data {
@@ -341,8 +341,8 @@ func TestWeightsGradient(t *testing.T) {
 func TestTilesDoNotDependOnTheirNeighbours(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		src := philox.NewSource(philox.Stream{Seed: 3})
-		x := Map{normal(src, 14*30*Lanes), 14, 30}
-		for _, do := range []func([]float32, int, Map, int, int, int){k.Input, k.Gradient} {
+		x := &Map{normal(src, 14*30*Lanes), 14, 30}
+		for _, do := range []func([]float32, int, *Map, int, int, int){k.Input, k.Gradient} {
 			whole, alone := make([]float32, Coefficients*7*Lanes), make([]float32, Coefficients*Lanes)
 			do(whole, 7*Lanes, x, 3, -1, 7)
 			for tile := range 7 {
@@ -359,8 +359,8 @@ func TestTilesDoNotDependOnTheirNeighbours(t *testing.T) {
 func TestShortSlicesPanic(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		f := func(n int) []float32 { return make([]float32, n) }
-		whole := Map{f(36 * Lanes), 6, 6}
-		short := Map{f(36*Lanes - 1)[: 36*Lanes-1 : 36*Lanes-1], 6, 6}
+		whole := &Map{f(36 * Lanes), 6, 6}
+		short := &Map{f(36*Lanes - 1)[: 36*Lanes-1 : 36*Lanes-1], 6, 6}
 		v := f(Coefficients * Lanes)
 		e := NewEpilogue(nil, false)
 		for name, do := range map[string]func(){

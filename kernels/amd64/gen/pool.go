@@ -372,6 +372,23 @@ func (w wide) counter() (one, count reg.VecVirtual) {
 	return one, count
 }
 
+// numbers are registers of the numbers of a small window's taps, where there are enough registers; nil elsewhere.
+func (w wide) numbers(one reg.VecVirtual) []reg.VecVirtual {
+	if w.parts > 1 {
+		return nil
+	}
+	all := make([]reg.VecVirtual, 9)
+	for i := range all {
+		all[i] = w.vector()
+		if i == 0 {
+			w.zero(pixel{all[0]})
+		} else {
+			VPADDD(one, all[i-1], all[i])
+		}
+	}
+	return all
+}
+
 // choose writes extreme of the largest, and the number of the tap that each lane has: the first of equals, and the first NaN. Windows of
 // any size go through their taps and keep the best so far. Small ones find the largest first and then compare, from the last tap to the
 // first: without a NaN, of which two taps at a time tell, the last that is equal so found is the first.
@@ -383,6 +400,7 @@ func (w wide) choose() {
 	y, chosen, x := Load(Param("y"), GP64()), Load(Param("chosen"), GP64()), Load(Param("x"), GP64())
 	p := loadWindows()
 	one, number := w.counter()
+	numbers := w.numbers(one)
 	best, place, v := w.pixel(), w.pixel(), w.pixel()
 	var better, nan, whole reg.OpmaskVirtual
 	found, bits := w.vector(), GP32()
@@ -459,23 +477,26 @@ func (w wide) choose() {
 				TESTL(bits, bits)
 			}
 			JNE(LabelRef(some))
-			w.zero(pixel{number})
-			for range taps - 1 {
-				VPADDD(one, number, number)
-			}
-			for i := range place {
-				VMOVAPS(number, place[i])
-			}
-			for n := taps - 2; n >= 0; n-- {
-				VPSUBD(one, number, number)
+			if numbers != nil {
+				VMOVAPS(numbers[taps-1], place[0])
+				for n := taps - 2; n >= 0; n-- {
+					VCMPPS(Imm(equal), at(n), best[0], better)
+					VMOVDQA32(numbers[n], better, place[0])
+				}
+			} else {
+				w.zero(pixel{number})
+				for range taps - 1 {
+					VPADDD(one, number, number)
+				}
 				for i := range place {
-					if w.parts == 1 {
-						VCMPPS(Imm(equal), at(n), best[i], better)
-						VMOVDQA32(number, better, place[i])
-						continue
+					VMOVAPS(number, place[i])
+				}
+				for n := taps - 2; n >= 0; n-- {
+					VPSUBD(one, number, number)
+					for i := range place {
+						VCMPPS(Imm(equal), w.part(at(n), i), best[i], found)
+						VBLENDVPS(found, number, place[i], place[i])
 					}
-					VCMPPS(Imm(equal), w.part(at(n), i), best[i], found)
-					VBLENDVPS(found, number, place[i], place[i])
 				}
 			}
 			JMP(LabelRef(done))
@@ -498,6 +519,7 @@ func (w wide) give() {
 	dx, dy, chosen := Load(Param("dx"), GP64()), Load(Param("dy"), GP64()), Load(Param("chosen"), GP64())
 	p := loadWindows()
 	one, number := w.counter()
+	numbers := w.numbers(one)
 	grad, place, v := w.pixel(), w.pixel(), w.pixel()
 	var hit reg.OpmaskVirtual
 	if w.parts == 1 {
@@ -506,9 +528,8 @@ func (w wide) give() {
 	begin := func() {
 		w.load(Mem{Base: dy}, grad)
 		w.load(Mem{Base: chosen}, place)
-		w.zero(pixel{number})
 	}
-	tap := func(to Mem) {
+	tap := func(to Mem, number reg.VecVirtual) {
 		to.Base = dx
 		if w.parts == 1 {
 			VPCMPEQD(number, place[0], hit)
@@ -522,9 +543,17 @@ func (w wide) give() {
 			}
 		}
 		w.store(v, to)
-		VPADDD(one, number, number)
 	}
-	p.each(begin, tap, nil, func() {},
+	p.each(
+		func() {
+			begin()
+			w.zero(pixel{number})
+		},
+		func(to Mem) {
+			tap(to, number)
+			VPADDD(one, number, number)
+		},
+		nil, func() {},
 		func() {
 			ADDQ(Imm(pixelBytes), dy)
 			ADDQ(Imm(pixelBytes), chosen)
@@ -532,8 +561,17 @@ func (w wide) give() {
 		},
 		func(rows, cols int, _ string) {
 			begin()
+			if numbers == nil {
+				w.zero(pixel{number})
+			}
 			for n := range rows * cols {
-				tap(p.smallTap(dx, n/cols, n%cols))
+				to := p.smallTap(dx, n/cols, n%cols)
+				if numbers != nil {
+					tap(to, numbers[n])
+					continue
+				}
+				tap(to, number)
+				VPADDD(one, number, number)
 			}
 		})
 }
