@@ -48,7 +48,8 @@ func convolved(x, w *device.Tensor, s device.ConvSpec) (*device.Tensor, error) {
 	return device.NewTensor(nil, shape, tensor.Float32, nil), err
 }
 
-// poolPicture is ConvReLUPool of a picture, into blocks.
+// poolPicture is ConvReLUPool of a picture, into blocks. Rows of the maps are made as windows need them, so that the memory takes what
+// windows gave while the next are computed; where windows do not overlap, all rows are made in the same place, in the first-level cache.
 func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *device.Tensor, bias []float32) {
 	s, read := d.sweepOfPicture(g, x, epilogue{bias: bias, relu: true})
 	g.linesOf(s)

@@ -42,7 +42,8 @@ func For(set isa.Set) *Kernel {
 	return &k
 }
 
-// Map is a block of channels of one image: pixel (h, w) is Data[(h*Width+w)*Lanes:][:Lanes].
+// Map is a block of channels of one image: pixel (h, w) is Data[(h*Width+w)*Lanes:][:Lanes]. Methods are given where it lies, as
+// package maps says of Windows.
 type Map struct {
 	Data          []float32
 	Height, Width int
