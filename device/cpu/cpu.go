@@ -51,8 +51,9 @@ type Device struct {
 	decided map[passOf]algorithm   // what was found there or measured
 	reads   map[passOf]reading     // see conv.go
 	orders  []*weightOrder         // of those, each once
-	exact   bool                   // choose by rule, not by measuring
-	always  algorithm              // of tests: where it can be, whatever the size
+	pools   map[sizesOfPool]*pooling
+	exact   bool      // choose by rule, not by measuring
+	always  algorithm // of tests: where it can be, whatever the size
 }
 
 var _ device.Device = (*Device)(nil)
@@ -81,7 +82,7 @@ func open(threads int, precision device.Precision) (*Device, error) {
 		choices += " " + precision.String()
 	}
 	d := &Device{set: set, precision: precision, tiles: blocks, vector: vector.For(set), team: newTeam(threads), kernel: kernel, spaces: make([]*gemm.Workspace, threads), lanes: make([][]float32, threads), places: make([]pixelPlaces, threads),
-		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", choices), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}}
+		floats: newPool[float32](), labels: newPool[int32](), choices: measured.Load[chosen]("cpu", choices), decided: map[passOf]algorithm{}, reads: map[passOf]reading{}, pools: map[sizesOfPool]*pooling{}}
 	for i := range d.spaces {
 		d.spaces[i] = kernel.NewWorkspace(func(n int) []float32 { return d.floats.get(n, &d.stats).data })
 	}

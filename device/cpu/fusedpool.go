@@ -22,7 +22,7 @@ func (d *Device) ConvReLUPool(pooled, chosen, x, w, b *device.Tensor, s device.C
 	if thin(x) && !blocked(w) && inBlocksWell(x, w, y, s) && likeBlocks(pooled) && (chosen == nil || likeBlocks(chosen)) {
 		g := newGeometry(x, w, y, s)
 		if g.images*pieces(g.maps, d.panel()) >= unitsOfWorker*d.team.size {
-			d.poolPicture(g, newPooling(pooled, y, p), pooled, chosen, x, w, floats(b))
+			d.poolPicture(g, d.pooling(pooled, y, p), pooled, chosen, x, w, floats(b))
 			return nil
 		}
 	}
@@ -50,7 +50,7 @@ func convolved(x, w *device.Tensor, s device.ConvSpec) (*device.Tensor, error) {
 
 // poolPicture is ConvReLUPool of a picture, into blocks. Rows of the maps are made as windows need them, so that the memory takes what
 // windows gave while the next are computed; where windows do not overlap, all rows are made in the same place, in the first-level cache.
-func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *device.Tensor, bias []float32) {
+func (d *Device) poolPicture(g *geometry, p *pooling, pooled, chosen, x, w *device.Tensor, bias []float32) {
 	s, read := d.sweepOfPicture(g, x, epilogue{bias: bias, relu: true})
 	g.linesOf(s)
 	s.reads(read)
@@ -89,19 +89,16 @@ func (d *Device) poolPicture(g *geometry, p pooling, pooled, chosen, x, w *devic
 
 // choice pools maps, and notes what was chosen in places, if that has memory. Both may be row-major memory of one pixel.
 type choice struct {
-	pooling
+	*pooling
 	k          *maps.Kernels
 	to, places blockMaps
-	all        []rowOfWindows
-	each       int
 }
 
-func newChoice(d *Device, p pooling, pooled, chosen *device.Tensor) *choice {
+func newChoice(d *Device, p *pooling, pooled, chosen *device.Tensor) *choice {
 	c := &choice{pooling: p, k: maps.For(d.set), to: blockMapsOf(pooled, out(pooled))}
 	if chosen != nil {
 		c.places = blockMapsOf(chosen, out(chosen))
 	}
-	c.all, c.each = p.windows()
 	return c
 }
 
@@ -112,8 +109,8 @@ func (c *choice) row(n, block int, in []float32, out int, spare []float32) {
 	if c.places.data != nil {
 		noted = c.places.of(block, spare[lanes:])
 	}
-	for i := range c.each {
-		r := &c.all[n*c.each+i]
+	for i := range c.byRow[n] {
+		r := &c.byRow[n][i]
 		if noted == nil {
 			c.k.Largest(result[r.number:], in[r.at-out:], &r.Windows)
 		} else {
@@ -129,7 +126,7 @@ func (c *choice) row(n, block int, in []float32, out int, spare []float32) {
 // choosing is Pool of the largest elements, and what was chosen.
 func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) error {
 	if blocked(y) && likeBlocks(pooled, chosen) {
-		from, c := blockMapsOf(y, floats(y)), newChoice(d, newPooling(pooled, y, s), pooled, chosen)
+		from, c := blockMapsOf(y, floats(y)), newChoice(d, d.pooling(pooled, y, s), pooled, chosen)
 		d.divide(y.Shape[0]*from.blocks, c.cost()*lanes, func(worker, first, last int) {
 			spare := d.lane(worker, 2*lanes)
 			for block := first; block < last; block++ {
@@ -141,7 +138,7 @@ func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) e
 		return nil
 	}
 	return d.rowMajor(2, func(t []*device.Tensor) error {
-		g := newPooling(t[0], t[2], s)
+		g := d.pooling(t[0], t[2], s)
 		to, places, from := out(t[0]), out(t[1]), floats(t[2])
 		d.divide(g.maps, g.cost(), func(_, first, last int) {
 			for m := first; m < last; m++ {
@@ -195,7 +192,7 @@ func (d *Device) give(dy, dz, chosen *device.Tensor, s device.PoolSpec) error {
 		return nil
 	}
 	return d.rowMajor(1, func(t []*device.Tensor) error {
-		g := newPooling(t[1], t[0], s)
+		g := d.pooling(t[1], t[0], s)
 		to, from, places := out(t[0]), floats(t[1]), floats(t[2])
 		d.divide(g.maps, g.cost(), func(_, first, last int) {
 			for m := first; m < last; m++ {

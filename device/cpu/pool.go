@@ -16,7 +16,7 @@ func (d *Device) Pool(y, x *device.Tensor, s device.PoolSpec) error {
 	case blocked(y):
 		return d.rowMajor(1, func(t []*device.Tensor) error { return d.Pool(t[0], t[1], s) }, y, x)
 	}
-	g := newPooling(y, x, s)
+	g := d.pooling(y, x, s)
 	from, to := floats(x), out(y)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
@@ -44,7 +44,7 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 	case blocked(dy, y):
 		return d.rowMajor(1, again, dx, dy, x, y)
 	}
-	g := newPooling(y, x, s)
+	g := d.pooling(y, x, s)
 	from, in, to := floats(dy), floats(x), out(dx)
 	d.divide(g.maps, g.cost(), func(_, first, last int) {
 		for m := first; m < last; m++ {
@@ -62,25 +62,37 @@ func (d *Device) PoolBackward(dx, dy, x, y *device.Tensor, s device.PoolSpec) er
 	return nil
 }
 
-// pooling is a pooling's sizes and windows in one place.
+// pooling is a pooling's sizes and windows in one place, made once for each.
 type pooling struct {
 	device.PoolSpec
 	maps, height, width int
 	rows, cols          []span // of the windows, by output row and column
+	byRow               [][]rowOfWindows
+}
+
+// sizesOfPool are what tells a pooling from others.
+type sizesOfPool struct {
+	device.PoolSpec
+	maps, height, width, rows, cols int
 }
 
 // span is the part [low, high) of an axis that a window sees, and how many elements the mean counts if padding does.
 type span struct{ low, high, counted int }
 
-func newPooling(y, x *device.Tensor, s device.PoolSpec) pooling {
-	g := pooling{PoolSpec: s, maps: x.Shape[0] * x.Shape[1], height: x.Shape[2], width: x.Shape[3],
-		rows: make([]span, y.Shape[2]), cols: make([]span, y.Shape[3])}
+func (d *Device) pooling(y, x *device.Tensor, s device.PoolSpec) *pooling {
+	sizes := sizesOfPool{s, x.Shape[0] * x.Shape[1], x.Shape[2], x.Shape[3], y.Shape[2], y.Shape[3]}
+	if g := d.pools[sizes]; g != nil {
+		return g
+	}
+	g := &pooling{PoolSpec: s, maps: sizes.maps, height: sizes.height, width: sizes.width, rows: make([]span, sizes.rows), cols: make([]span, sizes.cols)}
+	d.pools[sizes] = g
 	for p := range g.rows {
 		g.rows[p].low, g.rows[p].high, g.rows[p].counted = s.WindowAt(0, p, g.height)
 	}
 	for q := range g.cols {
 		g.cols[q].low, g.cols[q].high, g.cols[q].counted = s.WindowAt(1, q, g.width)
 	}
+	g.findWindows()
 	return g
 }
 
@@ -191,16 +203,16 @@ type rowOfWindows struct {
 	share      float32 // of a pixel, if the windows' mean is wanted
 }
 
-// windows are the runs of every output row, so many for each.
-func (g *pooling) windows() (all []rowOfWindows, each int) {
+// findWindows fills in the runs of every output row.
+func (g *pooling) findWindows() {
 	runs := g.runs()
+	g.byRow = make([][]rowOfWindows, len(g.rows))
 	for p, row := range g.rows {
 		for _, r := range runs {
-			all = append(all, rowOfWindows{maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]},
+			g.byRow[p] = append(g.byRow[p], rowOfWindows{maps.Windows{Count: r.count, Rows: row.high - row.low, Cols: r.high - r.low, Line: g.width, Step: g.Stride[1]},
 				(row.low*g.width + r.low) * lanes, (p*len(g.cols) + r.number) * lanes, float32(1 / g.divisor(row, r.span))})
 		}
 	}
-	return all, len(runs)
 }
 
 // blockMaps is the memory of a tensor by blocks of channels: what lies in blocks, or a row-major tensor of one pixel, where
@@ -244,16 +256,15 @@ func (m blockMaps) own(unit int) []float32 {
 
 // poolBlocks is Pool in blocks of channels. It is bound by memory.
 func (d *Device) poolBlocks(y, x *device.Tensor, s device.PoolSpec) {
-	g, k := newPooling(y, x, s), maps.For(d.set)
+	g, k := d.pooling(y, x, s), maps.For(d.set)
 	from, to := blockMapsOf(x, floats(x)), blockMapsOf(y, out(y))
-	all, each := g.windows()
 	d.divide(x.Shape[0]*from.blocks*len(g.rows), len(g.cols)*lanes, func(worker, first, last int) {
 		spare := d.lane(worker, lanes)
 		for n := first; n < last; n++ {
 			unit, p := n/len(g.rows), n%len(g.rows)
 			in, result := from.of(unit, nil), to.of(unit, spare)
-			for i := range each {
-				r := &all[p*each+i]
+			for i := range g.byRow[p] {
+				r := &g.byRow[p][i]
 				in, result := in[r.at:], result[r.number:]
 				switch s.Kind {
 				case device.MaxPool:
@@ -278,20 +289,16 @@ func (d *Device) poolBlocksBackward(dx, dy, x, y *device.Tensor, s device.PoolSp
 
 // poolGradient makes dx of PoolBackward, a map of a block after the other. What a window chose is found again in x and y, or was noted.
 type poolGradient struct {
-	pooling
+	*pooling
 	k      *maps.Kernels
 	dy     blockMaps
 	x, y   blockMaps
 	chosen blockMaps // what choosing noted, in the place of both
-	all    []rowOfWindows
-	each   int
 }
 
 // newPoolGradient makes one for maps like x.
 func newPoolGradient(d *Device, dy, x *device.Tensor, s device.PoolSpec) *poolGradient {
-	g := &poolGradient{pooling: newPooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
-	g.all, g.each = g.windows()
-	return g
+	return &poolGradient{pooling: d.pooling(dy, x, s), k: maps.For(d.set), dy: blockMapsOf(dy, floats(dy))}
 }
 
 // newGiving makes one for maps like x from what was noted of them.
@@ -323,13 +330,13 @@ func (g *poolGradient) block(result []float32, unit int, spare []float32) {
 		in, largest = g.x.of(unit, nil), g.y.of(unit, spare[lanes:])
 	}
 	cleared := 0
-	for p := range g.pooling.rows {
-		if end := g.pooling.rows[p].high * g.width * lanes; end > cleared {
+	for p := range g.rows {
+		if end := g.rows[p].high * g.width * lanes; end > cleared {
 			clear(result[cleared:end])
 			cleared = end
 		}
-		for i := range g.each {
-			r := &g.all[p*g.each+i]
+		for i := range g.byRow[p] {
+			r := &g.byRow[p][i]
 			switch {
 			case chosen != nil:
 				g.k.Give(result[r.at:], grad[r.number:], chosen[r.number:], &r.Windows)
