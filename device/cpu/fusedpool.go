@@ -102,8 +102,8 @@ func newChoice(d *Device, p *pooling, pooled, chosen *device.Tensor) *choice {
 	return c
 }
 
-// row makes output row n of a block, counted over all images, from its map, of which so many numbers are left out. spare has 2*lanes.
-func (c *choice) row(n, block int, in []float32, out int, spare []float32) {
+// row makes output row n of a block, counted over all images, from its map, whose first numbers are missing. spare has 2*lanes.
+func (c *choice) row(n, block int, in []float32, missing int, spare []float32) {
 	result := c.to.of(block, spare[:lanes])
 	var noted []float32
 	if c.places.data != nil {
@@ -112,9 +112,9 @@ func (c *choice) row(n, block int, in []float32, out int, spare []float32) {
 	for i := range c.byRow[n] {
 		r := &c.byRow[n][i]
 		if noted == nil {
-			c.k.Largest(result[r.number:], in[r.at-out:], &r.Windows)
+			c.k.Largest(result[r.number:], in[r.at-missing:], &r.Windows)
 		} else {
-			c.k.Choose(result[r.number:], noted[r.number:], in[r.at-out:], &r.Windows)
+			c.k.Choose(result[r.number:], noted[r.number:], in[r.at-missing:], &r.Windows)
 		}
 	}
 	c.to.keep(block, result)
@@ -130,8 +130,9 @@ func (d *Device) choosing(pooled, chosen, y *device.Tensor, s device.PoolSpec) e
 		d.divide(y.Shape[0]*from.blocks, c.cost()*lanes, func(worker, first, last int) {
 			spare := d.lane(worker, 2*lanes)
 			for block := first; block < last; block++ {
+				in := from.of(block, nil)
 				for n := range c.rows {
-					c.row(n, block, from.of(block, nil), 0, spare)
+					c.row(n, block, in, 0, spare)
 				}
 			}
 		})

@@ -44,24 +44,22 @@ func assembly(high, height, cols int, packed, lying kernel) tiles {
 		if a.row > 0 {
 			do, last = lying, (height-1)*a.row+depth-1
 		}
-		var to *float32
 		if b.copy != nil {
-			_, to = b.copy[count*depth*cols-1], &b.copy[0]
+			_ = b.copy[count*depth*cols-1]
 		}
 		_, _, _ = a.data[last], b.data[(count-1)*b.next+(depth-1)*b.ldb+cols-1], c[(height-1)*ldc+count*cols-1]
-		ws.call.tile = amd64.Tile{Depth: depth, A: &a.data[0], ARow: 4 * a.row, BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate), Copy: to}
+		ws.call.tile = amd64.Tile{Depth: depth, A: &a.data[0], ARow: 4 * a.row, BStep: 4 * b.ldb, BNext: 4 * (b.next - depth*b.ldb), CRow: 4 * ldc, Accumulate: one(accumulate)}
 		p := &ws.call.tile
 		for most := max(1, together/(height*cols*depth)); count > 0; {
 			var n int
 			p.Soon, p.SoonRow, p.SoonNext, n = then.ask(p.A, height, amd64.Piece(count, most))
 			p.Tiles, p.B, p.C = n, &b.data[0], &c[0]
+			if b.copy != nil {
+				p.Copy, b.copy = &b.copy[0], b.copy[n*depth*cols:]
+			}
 			do(bytes(p))
 			if count -= n; count > 0 {
 				b.data, c = b.data[n*b.next:], c[n*cols:]
-				if b.copy != nil {
-					b.copy = b.copy[n*depth*cols:]
-					p.Copy = &b.copy[0]
-				}
 			}
 		}
 		ws.call.tile = amd64.Tile{}

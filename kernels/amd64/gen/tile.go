@@ -368,15 +368,7 @@ func transpose(t target, rows int) {
 		column[0], column[1] = pair(low, high, low01, low23)
 		column[2], column[3] = pair(low, high, high01, high23)
 		for i, v := range column {
-			m := inRow(dst, width, width3, i)
-			switch {
-			case mask == nil:
-				VMOVUPS(v, m)
-			case t.lanes == 16:
-				VMOVUPS(v, mask, m)
-			default:
-				VMASKMOVPS(v, mask, m)
-			}
+			t.store(v, mask, inRow(dst, width, width3, i))
 		}
 		LEAQ(Mem{Base: dst, Index: width, Scale: 4}, dst)
 	}
@@ -449,18 +441,12 @@ func lines(t target, width int) {
 	loop := "loop" + name
 	Label(loop)
 	for at := 0; at < width; at += t.lanes {
-		from, to, v := Mem{Base: src, Disp: 4 * at}, Mem{Base: dst, Disp: 4 * at}, t.vector()
-		switch {
-		case at+t.lanes <= width:
-			VMOVUPS(from, v)
-			VMOVUPS(v, to)
-		case t.lanes == 16:
-			VMOVUPS_Z(from, mask, v)
-			VMOVUPS(v, mask, to)
-		default:
-			VMASKMOVPS(from, mask, v)
-			VMASKMOVPS(v, mask, to)
+		v, some := t.vector(), mask
+		if at+t.lanes <= width {
+			some = nil
 		}
+		t.load(Mem{Base: src, Disp: 4 * at}, some, v)
+		t.store(v, some, Mem{Base: dst, Disp: 4 * at})
 	}
 	for at := 0; at < 4*width; at += 64 {
 		PREFETCHT1(Mem{Base: src, Disp: 4*width + at})
