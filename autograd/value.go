@@ -42,6 +42,20 @@ func NewParameter(d device.Device, name string, dense *tensor.Dense) (*Value, er
 	return &Value{Name: name, data: data}, nil
 }
 
+// ZeroParameter is NewParameter of zeros.
+func ZeroParameter(d device.Device, name string, shape tensor.Shape) (*Value, error) {
+	data, err := d.New(shape, d.Float())
+	if err == nil {
+		if err = d.Fill(data, 0); err != nil {
+			data.Release()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parameter %s: %w", name, err)
+	}
+	return &Value{Name: name, data: data}, nil
+}
+
 // Described is a parameter that has a name and a shape but no memory: for networks that are only looked at.
 func Described(name string, shape tensor.Shape) *Value {
 	return &Value{Name: name, data: device.NewTensor(nil, shape, tensor.Float32, nil)}

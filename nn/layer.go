@@ -29,6 +29,7 @@ type Layer interface {
 type Builder struct {
 	net   *Network
 	seed  uint64
+	zeros bool // parameters have no first values, but zeros
 	path  []string
 	names map[string]bool // of the parameters and buffers made
 }
@@ -50,9 +51,7 @@ func Constant(value float32) Initial {
 func HeNormal(fanIn int) Initial {
 	deviation := math.Sqrt(2 / float64(max(fanIn, 1)))
 	return func(values []float32, random *philox.Source) {
-		for i := range values {
-			values[i] = float32(random.Normal(0, deviation))
-		}
+		random.Normals(values, 0, deviation)
 	}
 }
 
@@ -76,16 +75,24 @@ func (b *Builder) Parameter(name string, shape tensor.Shape, initial Initial) (*
 		b.net.Parameters = append(b.net.Parameters, p)
 		return p, nil
 	}
-	values := make([]float32, device.Size(shape))
-	hash := fnv.New64a()
-	hash.Write([]byte(name))
-	initial(values, philox.NewSource(philox.Stream{Seed: b.seed, ID: initialUse}.Sub(hash.Sum64(), 0)))
-	p, err := autograd.NewParameter(b.net.Device, name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)))
+	p, err := b.first(name, shape, initial)
 	if err != nil {
 		return nil, err
 	}
 	b.net.Parameters = append(b.net.Parameters, p)
 	return p, nil
+}
+
+// first is a parameter with its first values.
+func (b *Builder) first(name string, shape tensor.Shape, initial Initial) (*autograd.Value, error) {
+	if b.zeros {
+		return autograd.ZeroParameter(b.net.Device, name, shape)
+	}
+	values := make([]float32, device.Size(shape))
+	hash := fnv.New64a()
+	hash.Write([]byte(name))
+	initial(values, philox.NewSource(philox.Stream{Seed: b.seed, ID: initialUse}.Sub(hash.Sum64(), 0)))
+	return autograd.NewParameter(b.net.Device, name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)))
 }
 
 // Buffer makes a tensor that is saved with the weights but not trained, such as running statistics.

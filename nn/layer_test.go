@@ -171,6 +171,30 @@ func TestInitialValues(t *testing.T) {
 	require.Equal(t, []float64{1, 1, 1}, values(devicetest.Fast(), 1, norm(), "running_var"))
 }
 
+// TestAllocate: what Build makes, with zeros where a seed would decide.
+func TestAllocate(t *testing.T) {
+	layer := func() nn.Layer { return nn.Sequential(nn.Conv(4, 3), nn.BatchNorm(), nn.Flatten(), nn.Linear(5)) }
+	for _, device := range []string{"reference", devicetest.Fast()} {
+		d := open(t, device)
+		built := build(t, d, layer(), 3, 6, 6)
+		net, err := nn.Allocate(d, layer(), tensor.Shape{3, 6, 6})
+		require.NoError(t, err)
+		defer net.Release()
+		require.Equal(t, built.Output, net.Output)
+		require.Len(t, net.Parameters, len(built.Parameters))
+		for i, p := range net.Parameters {
+			require.Equal(t, built.Parameters[i].Name, p.Name)
+			require.Equal(t, built.Parameters[i].Shape(), p.Shape())
+			require.Equal(t, make([]float64, p.Tensor().Size()), floats(t, p.Tensor()), p.Name)
+		}
+		for i, b := range net.Buffers {
+			require.Equal(t, floats(t, built.Buffers[i].Tensor), floats(t, b.Tensor), b.Name)
+		}
+	}
+	_, err := nn.Allocate(open(t, "reference"), layer(), tensor.Shape{3, 2, 2})
+	require.ErrorIs(t, err, device.ErrShape)
+}
+
 // TestHeInitialDeviation: weights have mean 0 and variance 2 over the products in an output element.
 func TestHeInitialDeviation(t *testing.T) {
 	d := open(t, devicetest.Fast())

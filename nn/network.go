@@ -30,8 +30,19 @@ type Buffer struct {
 // Build makes the parameters of layer on d for samples of the given shape (without the batch: [C, H, W]); seed decides
 // their first values, the same on every device. Release gives them back.
 func Build(d device.Device, layer Layer, sample tensor.Shape, seed uint64) (*Network, error) {
+	return build(d, layer, sample, &Builder{seed: seed})
+}
+
+// Allocate is Build with parameters of zeros, for who loads them next, as package weights does: to draw first values for a
+// large network takes seconds.
+func Allocate(d device.Device, layer Layer, sample tensor.Shape) (*Network, error) {
+	return build(d, layer, sample, &Builder{zeros: true})
+}
+
+func build(d device.Device, layer Layer, sample tensor.Shape, b *Builder) (*Network, error) {
 	n := &Network{Device: d, layer: layer, Input: append(tensor.Shape{1}, sample...)}
-	out, err := layer.Build(&Builder{net: n, seed: seed, names: map[string]bool{}}, n.Input)
+	b.net, b.names = n, map[string]bool{}
+	out, err := layer.Build(b, n.Input)
 	if err != nil {
 		n.Release()
 		return nil, err

@@ -177,6 +177,11 @@ func TestFailingDevice(t *testing.T) {
 	inner := open(t, devicetest.Fast())
 	d := faulty.New(inner)
 	run := func() error {
+		zeros, err := nn.Allocate(d, small(4), tensor.Shape{2, 8, 8})
+		if err != nil {
+			return err
+		}
+		zeros.Release()
 		net, err := nn.Build(d, small(4), tensor.Shape{2, 8, 8}, 1)
 		if err != nil {
 			return err

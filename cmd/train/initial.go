@@ -32,6 +32,9 @@ func (s *initial) check() error {
 	return nil
 }
 
+// whole says that all weights are of a file.
+func (s *initial) whole() bool { return s.weights != "" && !s.partial }
+
 // begin readies the network. One that is resumed has the weights of its checkpoint.
 func (s *initial) begin(net *nn.Network, resumed bool) error {
 	s.lines = nil
@@ -43,7 +46,7 @@ func (s *initial) begin(net *nn.Network, resumed bool) error {
 			return err
 		}
 		s.lines = append(s.lines, "Weights: "+done.String())
-	case s.weights != "":
+	case s.whole():
 		if err := weights.Load(s.weights, net.State()); err != nil {
 			return err
 		}

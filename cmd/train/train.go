@@ -248,12 +248,18 @@ func (s *settings) build(dev device.Device, about data.Info) (*nn.Network, *weig
 		return nil, nil, err
 	}
 	outputs := max(s.classes, about.Targets)
-	net, err := nn.Build(dev, model.New(outputs), about.Sample, s.seed)
+	resumed := s.keeping.from != nil
+	var net *nn.Network
+	if resumed || s.initial.whole() {
+		net, err = nn.Allocate(dev, model.New(outputs), about.Sample)
+	} else {
+		net, err = nn.Build(dev, model.New(outputs), about.Sample, s.seed)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--model %s on samples %v of %q: %w", s.model, about.Sample, about.Name, err)
 	}
 	if err = fit.Check(net, about, s.classes); err == nil {
-		err = s.initial.begin(net, s.keeping.from != nil)
+		err = s.initial.begin(net, resumed)
 	}
 	if err != nil {
 		net.Release()

@@ -1,6 +1,10 @@
 package philox
 
-import "math"
+import (
+	"math"
+	"runtime"
+	"sync"
+)
 
 const (
 	multiplier0 = 0xD2511F53
@@ -12,14 +16,19 @@ const (
 
 // Block is the bijection itself: ten rounds on a 128-bit counter under a 64-bit key.
 func Block(key [2]uint32, ctr [4]uint32) [4]uint32 {
+	a, b, c, d := block(key[0], key[1], ctr[0], ctr[1], ctr[2], ctr[3])
+	return [4]uint32{a, b, c, d}
+}
+
+// block keeps its numbers in registers: an array of four is copied by one load, which waits for the four stores before it.
+func block(k, l, a, b, c, d uint32) (uint32, uint32, uint32, uint32) {
 	for range rounds {
-		p0 := uint64(ctr[0]) * multiplier0
-		p1 := uint64(ctr[2]) * multiplier1
-		ctr = [4]uint32{uint32(p1>>32) ^ ctr[1] ^ key[0], uint32(p1), uint32(p0>>32) ^ ctr[3] ^ key[1], uint32(p0)}
-		key[0] += weyl0
-		key[1] += weyl1
+		p, q := uint64(a)*multiplier0, uint64(c)*multiplier1
+		a, b, c, d = uint32(q>>32)^b^k, uint32(q), uint32(p>>32)^d^l, uint32(p)
+		k += weyl0
+		l += weyl1
 	}
-	return ctr
+	return a, b, c, d
 }
 
 // Stream names one sequence of random numbers.
@@ -30,8 +39,12 @@ type Stream struct {
 
 // Four returns numbers 4i to 4i+3 of the stream: the counter is (i, ID), low words first.
 func (s Stream) Four(i uint64) [4]uint32 {
-	return Block([2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)},
-		[4]uint32{uint32(i), uint32(i >> 32), uint32(s.ID), uint32(s.ID >> 32)})
+	a, b, c, d := s.four(i)
+	return [4]uint32{a, b, c, d}
+}
+
+func (s Stream) four(i uint64) (uint32, uint32, uint32, uint32) {
+	return block(uint32(s.Seed), uint32(s.Seed>>32), uint32(i), uint32(i>>32), uint32(s.ID), uint32(s.ID>>32))
 }
 
 // Sub derives a stream for a part of what s stands for: stream ID is the hash of the two words by the generator itself.
@@ -55,7 +68,7 @@ func NewSource(s Stream) *Source { return &Source{stream: s} }
 func (s *Source) Uint32() uint32 {
 	lane := s.next & 3
 	if lane == 0 {
-		s.block = s.stream.Four(s.next >> 2)
+		s.block[0], s.block[1], s.block[2], s.block[3] = s.stream.four(s.next >> 2)
 	}
 	s.next++
 	return s.block[lane]
@@ -69,9 +82,52 @@ func (s *Source) Uniform(low, high float64) float64 { return low + (high-low)*s.
 
 // Normal returns a normally distributed number (Box and Muller, 1958; the cosine branch only, two numbers a draw).
 func (s *Source) Normal(mean, deviation float64) float64 {
-	u := (float64(s.Uint32()) + 0.5) / (1 << 32)
-	v := s.Float64()
-	return mean + deviation*math.Sqrt(-2*math.Log(u))*math.Cos(2*math.Pi*v)
+	return mean + deviation*normal(s.Uint32(), s.Uint32())
+}
+
+func normal(radius, angle uint32) float64 {
+	u, v := (float64(radius)+0.5)/(1<<32), float64(angle)/(1<<32)
+	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
+}
+
+// Normals fills dst with what as many calls of Normal return. A number depends on its position alone, so processors share
+// the work.
+func (s *Source) Normals(dst []float32, mean, deviation float64) {
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(dst)/normalsOfWorker))
+	var others sync.WaitGroup
+	for worker := range workers {
+		from, to := len(dst)*worker/workers, len(dst)*(worker+1)/workers
+		part := s.after(2 * uint64(from))
+		others.Go(func() {
+			part.normals(dst[from:to], mean, deviation)
+		})
+	}
+	others.Wait()
+	*s = *s.after(2 * uint64(len(dst)))
+}
+
+func (s *Source) normals(dst []float32, mean, deviation float64) {
+	for len(dst) > 1 && s.next&3 == 0 {
+		a, b, c, d := s.stream.four(s.next >> 2)
+		dst[0], dst[1] = float32(mean+deviation*normal(a, b)), float32(mean+deviation*normal(c, d))
+		s.next += 4
+		dst = dst[2:]
+	}
+	for i := range dst {
+		dst[i] = float32(s.Normal(mean, deviation))
+	}
+}
+
+// normalsOfWorker are as many as take a hundred times longer than starting a goroutine.
+const normalsOfWorker = 4096
+
+// after is a reader that has read so many numbers more.
+func (s *Source) after(count uint64) *Source {
+	at := &Source{stream: s.stream, next: s.next + count}
+	if at.next&3 != 0 {
+		at.block = s.stream.Four(at.next >> 2)
+	}
+	return at
 }
 
 // Intn returns a number in [0, n) without bias (Lemire 2019, rejection of the short interval). n must be in 1..2^32-1.

@@ -3,6 +3,7 @@ package philox_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,32 @@ func TestMoments(t *testing.T) {
 	mean := sum / n
 	require.InDelta(t, 3, mean, 0.03)
 	require.InDelta(t, 2, math.Sqrt(squares/n-mean*mean), 0.03)
+}
+
+// TestNormalsAreWhatNormalGives: the same bits from any place in the stream, for any number of processors, and the source goes on after them.
+func TestNormalsAreWhatNormalGives(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for processors := 1; processors <= 3; processors++ {
+		runtime.GOMAXPROCS(processors)
+		for read := range 5 {
+			for _, count := range []int{0, 1, 2, 3, 7, 12289, 12290} {
+				all, each := philox.NewSource(philox.Stream{Seed: 5, ID: 6}), philox.NewSource(philox.Stream{Seed: 5, ID: 6})
+				for range read {
+					all.Uint32()
+					each.Uint32()
+				}
+				got, want := make([]float32, count), make([]float32, count)
+				all.Normals(got, 3, 2)
+				for i := range want {
+					want[i] = float32(each.Normal(3, 2))
+				}
+				require.Equal(t, want, got, "%d processors, %d numbers after %d", processors, count, read)
+				require.Equal(t, each.Uint32(), all.Uint32(), "the next after %d", count)
+				require.Equal(t, each.Uint32(), all.Uint32(), "and the next after %d", count)
+			}
+		}
+	}
 }
 
 func TestPermHoldsEachIndexOnce(t *testing.T) {

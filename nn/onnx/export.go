@@ -23,8 +23,8 @@ import (
 type ExportOptions struct {
 	// Batch is the number of samples of the graph's input; 0 leaves it open, as a dimension called batch.
 	Batch int
-	// Load gives the network its weights, by the names of its state dictionary: From, or a call of weights.Load. Without it
-	// they are the initial ones of Seed.
+	// Load gives the network all of its weights, which are 0 before, by the names of its state dictionary: From, or a call of
+	// weights.Load. Without it they are the initial ones of Seed.
 	Load func(state []nn.Tensor) error
 	Seed uint64
 	// Name is the graph's.
@@ -84,7 +84,13 @@ func export(path string, layer nn.Layer, sample tensor.Shape, o ExportOptions) e
 		return fmt.Errorf("batch of %d, expected at least 0", o.Batch)
 	}
 	d := trace.New()
-	net, err := nn.Build(d, layer, sample, o.Seed)
+	var net *nn.Network
+	var err error
+	if o.Load == nil {
+		net, err = nn.Build(d, layer, sample, o.Seed)
+	} else {
+		net, err = nn.Allocate(d, layer, sample)
+	}
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,12 @@ func Build(dev device.Device, card *weights.Card, path string) (*nn.Network, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", of, err)
 	}
-	net, err := nn.Build(dev, model.New(card.Outputs), card.Sample, 0)
+	var net *nn.Network
+	if path == "" {
+		net, err = nn.Build(dev, model.New(card.Outputs), card.Sample, 0)
+	} else {
+		net, err = nn.Allocate(dev, model.New(card.Outputs), card.Sample)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: network %s on samples %v: %w", of, card.Model, card.Sample, err)
 	}
