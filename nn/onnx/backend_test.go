@@ -100,8 +100,9 @@ func TestBackend(t *testing.T) {
 // runBackend computes the model on the inputs beside it, and compares with the outputs there.
 func runBackend(t *testing.T, dir string, content []byte) error {
 	from := &folder{path: dir, used: map[string]int64{}}
-	model, err := decode(content)
+	model, parts, err := decode(inMemory(content), int64(len(content)))
 	require.NoError(t, err)
+	from.parts = parts
 	p, err := compile(model, from)
 	if err != nil {
 		return err

@@ -32,11 +32,11 @@ type Node struct {
 
 // List reads what is in a file, also in one that cannot be loaded.
 func List(path string) (*Contents, error) {
-	content, err := readFile(path)
+	found, err := find(path)
 	if err != nil {
 		return nil, fmt.Errorf("onnx %s: %w", path, err)
 	}
-	file, err := decode(content)
+	file, _, err := decode(found.open, found.info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("onnx %s: %w", path, err)
 	}

@@ -13,20 +13,29 @@ import (
 // folder is where a model lies. Weights in other files are read from it and nowhere else: names that lead out of it, by
 // dots or by links, are refused (CVE-2022-25882, CVE-2024-27318). A model that did not come from a file has none.
 type folder struct {
-	path string
-	used map[string]int64 // bytes that tensors claim of each file
+	path  string
+	used  map[string]int64               // bytes that tensors claim of each file
+	parts map[*onnxpb.TensorProto]*place // of the model's own file
+}
+
+// apart is where the bytes of a tensor are that stayed in the model's file; nil if they did not.
+func (f *folder) apart(p *onnxpb.TensorProto) *place {
+	if f == nil {
+		return nil
+	}
+	return f.parts[p]
 }
 
 // external is a place in another file.
 type external struct {
-	folder       *folder
-	name         string
-	offset, size int64
+	folder *folder
+	name   string
+	extent
 }
 
 // locate checks where a tensor's data of that many bytes is said to be.
-func (f *folder) locate(p *onnxpb.TensorProto, size int64) (*external, error) {
-	e := &external{folder: f, size: size}
+func (f *folder) locate(p *onnxpb.TensorProto, size int64) (*place, error) {
+	e := &external{folder: f, extent: extent{size: size}}
 	for _, entry := range p.ExternalData {
 		var err error
 		switch value := entry.GetValue(); entry.GetKey() {
@@ -44,7 +53,7 @@ func (f *folder) locate(p *onnxpb.TensorProto, size int64) (*external, error) {
 			return nil, fmt.Errorf("external data: %s %q: %w", entry.GetKey(), entry.GetValue(), err)
 		}
 	}
-	if f == nil {
+	if f == nil || f.path == "" {
 		return nil, errors.New("external data: the model is not in a folder")
 	}
 	file, err := e.open()
@@ -59,7 +68,7 @@ func (f *folder) locate(p *onnxpb.TensorProto, size int64) (*external, error) {
 	if f.used[e.name] += size; f.used[e.name] > info.Size() { // the same bytes again and again would fill the memory
 		return nil, fmt.Errorf("external data %q: tensors claim %d bytes of %d", e.name, f.used[e.name], info.Size())
 	}
-	return e, nil
+	return &place{e.name, func() (handle, error) { return e.open() }, e.extent}, nil
 }
 
 func (e *external) open() (file *os.File, err error) {
@@ -87,17 +96,4 @@ func (e *external) open() (file *os.File, err error) {
 		return nil, fmt.Errorf("bytes [%d, %d + %d) of %d", e.offset, e.offset, e.size, info.Size())
 	}
 	return root.Open(e.name)
-}
-
-func (e *external) read() ([]byte, error) {
-	file, err := e.open()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content := make([]byte, e.size)
-	if _, err := file.ReadAt(content, e.offset); err != nil {
-		return nil, fmt.Errorf("external data %q: %w", e.name, cause(err))
-	}
-	return content, nil
 }

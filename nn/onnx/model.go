@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -29,8 +30,9 @@ type Model struct {
 	buffers    map[string]*device.Tensor
 }
 
-// Load reads a convolutional network with one input and one output. It takes at most twice the file's size of memory and
-// 128 MiB. Weights may lie in other files of the same folder.
+// Load reads a convolutional network with one input and one output. Weights may lie in other files of the same folder.
+// Raw data of more than 4 KiB stays in the files, which must not change before the layer is built; of anything else Load
+// takes at most twice the file's size of memory and 128 MiB.
 func Load(path string) (*Model, error) {
 	m, err := load(path)
 	if err != nil {
@@ -40,19 +42,20 @@ func Load(path string) (*Model, error) {
 }
 
 func load(path string) (*Model, error) {
-	content, err := readFile(path)
+	file, err := find(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(content, &folder{path: filepath.Dir(path), used: map[string]int64{}})
+	return parse(file.open, file.info.Size(), &folder{path: filepath.Dir(path), used: map[string]int64{}})
 }
 
-func parse(content []byte, from *folder) (m *Model, err error) {
+func parse(open func() (handle, error), size int64, from *folder) (m *Model, err error) {
 	defer func() { err = printable(err) }()
-	file, err := decode(content)
+	file, apart, err := decode(open, size)
 	if err != nil {
 		return nil, err
 	}
+	from.parts = apart
 	p, err := compile(file, from)
 	if err != nil {
 		return nil, err
@@ -194,15 +197,10 @@ func (m *Model) Build(b *nn.Builder, in tensor.Shape) (tensor.Shape, error) {
 	}
 	m.parameters, m.buffers = map[string]*autograd.Value{}, map[string]*device.Tensor{}
 	for _, c := range claims {
-		values := &array{}
-		if !c.weight.fresh {
-			if values, err = c.weight.read(); err != nil {
-				return nil, err
-			}
-		}
 		if !c.buffer {
-			p, err := b.Parameter(c.name, c.weight.shape, c.weight.initial(values))
-			if err != nil {
+			var unread error
+			p, err := b.Parameter(c.name, c.weight.shape, c.weight.initial(&unread))
+			if err = cmp.Or(err, unread); err != nil {
 				return nil, err
 			}
 			p.Frozen = !c.weight.trained
@@ -214,7 +212,11 @@ func (m *Model) Build(b *nn.Builder, in tensor.Shape) (tensor.Shape, error) {
 			return nil, err
 		}
 		if t.Device != nil { // nn.Describe wants shapes only
-			if err := t.Device.Upload(t, values.values()); err != nil {
+			values, err := c.weight.read()
+			if err == nil {
+				err = t.Device.Upload(t, values.values())
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -242,20 +244,26 @@ func (m *Model) claims(in tensor.Shape) (list []claim, out tensor.Shape, err err
 			list = append(list, claim{w, name, buffer})
 		}
 	}
-	zeros := nothing{}
+	zeros := func(shape []int) (*device.Tensor, error) {
+		x, err := d.New(shape, d.Float())
+		if err == nil {
+			err = d.Fill(x, 0)
+		}
+		return x, err
+	}
 	if _, err := checkShape(wide(in), maxValue); err != nil {
 		return nil, nil, fmt.Errorf("input: %w", err)
 	}
 	r := &run{program: m.program, bounded: true,
 		parameter: func(w *weight) (*autograd.Value, error) {
 			note(w, w.name, false)
-			return autograd.NewParameter(d, w.name, zeros.dense(w.shape))
+			return autograd.ZeroParameter(d, w.name, w.shape)
 		},
 		buffer: func(w *weight, n *node, operand int) (*device.Tensor, error) {
 			note(w, statistic(w, n, operand), true)
-			return device.FromDense(d, zeros.dense(w.shape))
+			return zeros(w.shape)
 		}}
-	x := tape.Input(zeros.dense(in))
+	x := tape.Input(tensor.New(tensor.WithShape(in...), tensor.Of(tensor.Float32)))
 	if err := tape.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -264,19 +272,6 @@ func (m *Model) claims(in tensor.Shape) (list []claim, out tensor.Shape, err err
 		return nil, nil, err
 	}
 	return list, y.Shape().Clone(), nil
-}
-
-// nothing makes tensors of zeros, which nobody looks at, in one and the same memory.
-type nothing []float32
-
-func (z *nothing) dense(shape []int) *tensor.Dense {
-	if len(shape) == 0 {
-		return tensor.New(tensor.FromScalar(float32(0)))
-	}
-	if n := product(shape); n > len(*z) {
-		*z = make([]float32, n)
-	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking((*z)[:product(shape)]))
 }
 
 // statistic is the name of a buffer. Normalisations that share one in the file have each their own here.

@@ -23,8 +23,20 @@ const (
 	messageCost, elementCost, scalarCost = 400, 48, 16
 )
 
-// readFile reads a regular file of at most maxFile bytes. Stat comes first: opening a pipe would wait.
-func readFile(path string) ([]byte, error) {
+// handle is an open file.
+type handle interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// original is a model's file, which is opened again for each weight that stayed in it.
+type original struct {
+	path string
+	info fs.FileInfo
+}
+
+// find looks for a regular file of at most maxFile bytes. It is not opened before: opening a pipe would wait.
+func find(path string) (*original, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
@@ -32,19 +44,26 @@ func readFile(path string) ([]byte, error) {
 	if err == nil && info.Size() > maxFile {
 		err = fmt.Errorf("%d bytes, expected at most %d", info.Size(), maxFile)
 	}
-	var file *os.File
-	if err == nil {
-		file, err = os.Open(path)
-	}
 	if err != nil {
 		return nil, cause(err)
 	}
-	defer file.Close()
-	content := make([]byte, info.Size())
-	if _, err := io.ReadFull(file, content); err != nil {
-		return nil, fmt.Errorf("cut short while it was read: %w", cause(err))
+	return &original{path, info}, nil
+}
+
+func (o *original) open() (handle, error) {
+	file, err := os.Open(o.path)
+	if err != nil {
+		return nil, cause(err)
 	}
-	return content, nil
+	info, err := file.Stat()
+	if err == nil && !(os.SameFile(info, o.info) && info.Size() == o.info.Size() && info.ModTime().Equal(o.info.ModTime())) {
+		err = errors.New("the file is not the one any more that was read first")
+	}
+	if err != nil {
+		file.Close()
+		return nil, cause(err)
+	}
+	return file, nil
 }
 
 // cause is a file error without the path, which the message has already.
@@ -56,23 +75,53 @@ func cause(err error) error {
 	return err
 }
 
-// decode reads a model once its size in memory is known to be bounded.
-func decode(content []byte) (*onnxpb.ModelProto, error) {
+// place is where the bytes of a tensor are that are not in its message.
+type place struct {
+	file string // of messages; "": the model's own
+	open func() (handle, error)
+	extent
+}
+
+func (p *place) fail(err error) error {
+	if p.file == "" {
+		return cause(err)
+	}
+	return fmt.Errorf("external data %q: %w", p.file, cause(err))
+}
+
+// decode reads a model of that many bytes once its size in memory is known to be bounded. Large raw data of its
+// initialisers stays where it is.
+func decode(open func() (handle, error), size int64) (*onnxpb.ModelProto, map[*onnxpb.TensorProto]*place, error) {
+	file, err := open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	content, raw, err := skim(file, size)
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a whole ONNX file: %w", cause(err))
+	}
 	m := &onnxpb.ModelProto{}
 	cost, err := measure(content, m.ProtoReflect().Descriptor(), 0)
 	if err != nil {
-		return nil, fmt.Errorf("not a whole ONNX file: %w", err)
+		return nil, nil, fmt.Errorf("not a whole ONNX file: %w", err)
 	}
 	if limit := int64(len(content)) + spare; cost > limit {
-		return nil, fmt.Errorf("its %d bytes would take %d in memory, expected at most %d", len(content), cost, limit)
+		return nil, nil, fmt.Errorf("its %d bytes would take %d in memory, expected at most %d", len(content), cost, limit)
 	}
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(content, m); err != nil {
-		return nil, fmt.Errorf("not a whole ONNX file: %v", err)
+		return nil, nil, fmt.Errorf("not a whole ONNX file: %v", err)
 	}
 	if m.Graph == nil {
-		return nil, errors.New("not an ONNX file: it has no graph")
+		return nil, nil, errors.New("not an ONNX file: it has no graph")
 	}
-	return m, nil
+	apart := map[*onnxpb.TensorProto]*place{}
+	for i, t := range m.Graph.Initializer {
+		if raw[i].size > 0 {
+			apart[t] = &place{open: open, extent: raw[i]}
+		}
+	}
+	return m, apart, nil
 }
 
 // measure estimates what a message will take in memory, without taking any.

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 
 	"fovea/device/philox"
@@ -31,36 +32,51 @@ func (w *weight) forget() {
 // read decodes the weight. It is done anew each time: nothing but the parameters keeps the numbers.
 func (w *weight) read() (*array, error) {
 	if w.fresh {
-		return nil, fmt.Errorf("weight %s: its values are new", w.name)
+		return nil, w.fail(errors.New("its values are new"))
 	}
 	if w.array != nil {
 		return w.array, nil
 	}
 	if w.stored == nil {
-		return nil, fmt.Errorf("weight %s: its values are on the device", w.name)
+		return nil, w.fail(errors.New("its values are on the device"))
 	}
 	a, err := w.stored.read()
 	if err != nil {
-		return nil, fmt.Errorf("weight %s: %w", w.name, err)
+		return nil, w.fail(err)
 	}
 	return a, nil
 }
 
-// initial gives a parameter the weight's values.
-func (w *weight) initial(values *array) nn.Initial {
+func (w *weight) fail(err error) error { return fmt.Errorf("weight %s: %w", w.name, err) }
+
+// initial gives a parameter the weight's values, or says why not.
+func (w *weight) initial(unread *error) nn.Initial {
 	if w.fresh {
 		if len(w.shape) == 1 {
 			return nn.Constant(0)
 		}
 		return nn.HeNormal(w.inputs)
 	}
-	return func(to []float32, _ *philox.Source) {
-		if values.fill == nil {
-			copy(to, values.floats)
-			return
+	return func(to []float32, _ *philox.Source) { *unread = w.decode(to) }
+}
+
+func (w *weight) decode(to []float32) error {
+	if w.array == nil && w.stored != nil {
+		if err := w.stored.floats(to); err != nil {
+			return w.fail(err)
 		}
-		for i := range to {
-			to[i] = *values.fill
-		}
+		return nil
 	}
+	values, err := w.read()
+	if err != nil {
+		return err
+	}
+	if values.fill == nil {
+		copy(to, values.floats)
+		return nil
+	}
+	for i := range to {
+		to[i] = *values.fill
+	}
+	return nil
 }

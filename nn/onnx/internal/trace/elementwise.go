@@ -8,6 +8,9 @@ import (
 func (d *Device) Fill(y *device.Tensor, value float64) error {
 	a := handle(y)
 	a.name, a.values, a.pieces, a.fill = "", nil, nil, &value
+	if d.ShapesOnly {
+		a.name = "filled"
+	}
 	return nil
 }
 
