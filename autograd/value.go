@@ -44,12 +44,7 @@ func NewParameter(d device.Device, name string, dense *tensor.Dense) (*Value, er
 
 // ZeroParameter is NewParameter of zeros.
 func ZeroParameter(d device.Device, name string, shape tensor.Shape) (*Value, error) {
-	data, err := d.New(shape, d.Float())
-	if err == nil {
-		if err = d.Fill(data, 0); err != nil {
-			data.Release()
-		}
-	}
+	data, err := device.Filled(d, shape, 0)
 	if err != nil {
 		return nil, fmt.Errorf("parameter %s: %w", name, err)
 	}

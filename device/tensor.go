@@ -153,6 +153,19 @@ func FromSlice(d Device, shape tensor.Shape, data any) (*Tensor, error) {
 	return t, nil
 }
 
+// Filled is a new tensor of d.Float() elements that are all value.
+func Filled(d Device, shape tensor.Shape, value float64) (*Tensor, error) {
+	t, err := d.New(shape, d.Float())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Fill(t, value); err != nil {
+		t.Release()
+		return nil, err
+	}
+	return t, nil
+}
+
 func narrowLabels(wide []int64) ([]int32, error) {
 	narrow := make([]int32, len(wide))
 	for i, v := range wide {

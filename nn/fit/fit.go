@@ -145,11 +145,11 @@ func (t *Trainer) begin() (err error) {
 	if t.sum, err = dev.New(tensor.Shape{}, dev.Float()); err != nil {
 		return err
 	}
-	if t.guard, err = dev.New(tensor.Shape{}, dev.Float()); err != nil {
+	if t.guard, err = device.Filled(dev, tensor.Shape{}, 0); err != nil {
 		return err
 	}
 	t.Optimizer.Guard = t.guard
-	return dev.Fill(t.guard, 0)
+	return nil
 }
 
 func (t *Trainer) end() {

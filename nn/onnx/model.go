@@ -31,7 +31,7 @@ type Model struct {
 }
 
 // Load reads a convolutional network with one input and one output. Weights may lie in other files of the same folder.
-// Raw data of more than 4 KiB stays in the files, which must not change before the layer is built; of anything else Load
+// Raw data of 4 KiB and more stays in the files, which must not change before the layer is built; of anything else Load
 // takes at most twice the file's size of memory and 128 MiB.
 func Load(path string) (*Model, error) {
 	m, err := load(path)
@@ -244,13 +244,6 @@ func (m *Model) claims(in tensor.Shape) (list []claim, out tensor.Shape, err err
 			list = append(list, claim{w, name, buffer})
 		}
 	}
-	zeros := func(shape []int) (*device.Tensor, error) {
-		x, err := d.New(shape, d.Float())
-		if err == nil {
-			err = d.Fill(x, 0)
-		}
-		return x, err
-	}
 	if _, err := checkShape(wide(in), maxValue); err != nil {
 		return nil, nil, fmt.Errorf("input: %w", err)
 	}
@@ -261,7 +254,7 @@ func (m *Model) claims(in tensor.Shape) (list []claim, out tensor.Shape, err err
 		},
 		buffer: func(w *weight, n *node, operand int) (*device.Tensor, error) {
 			note(w, statistic(w, n, operand), true)
-			return zeros(w.shape)
+			return device.Filled(d, w.shape, 0)
 		}}
 	x := tape.Input(tensor.New(tensor.WithShape(in...), tensor.Of(tensor.Float32)))
 	if err := tape.Err(); err != nil {

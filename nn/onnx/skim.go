@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ type extent struct{ offset, size int64 }
 
 // skim copies a file of that many bytes. A file of another kind ends in an error soon, or in a copy that is no message.
 func skim(file io.ReaderAt, size int64) (content []byte, raw []extent, err error) {
-	s := &skimmer{file: file, size: size}
+	s := &skimmer{file: file, size: size, in: bufio.NewReaderSize(nil, 16<<10)}
 	s.seek(0)
 	if err := s.message(size, 0); err != nil {
 		return nil, nil, err
@@ -46,11 +47,7 @@ func skim(file io.ReaderAt, size int64) (content []byte, raw []extent, err error
 // seek goes to a place in the file.
 func (s *skimmer) seek(at int64) {
 	s.at = at
-	rest := io.NewSectionReader(s.file, at, s.size-at)
-	if s.in == nil {
-		s.in = bufio.NewReaderSize(rest, 16<<10)
-	}
-	s.in.Reset(rest)
+	s.in.Reset(io.NewSectionReader(s.file, at, s.size-at))
 }
 
 // skip leaves bytes out.
@@ -71,38 +68,28 @@ func (s *skimmer) message(end int64, depth int) error {
 			return err
 		}
 		number, kind := protowire.DecodeTag(tag)
-		fixed := int64(0) // bytes of a number
 		switch kind {
 		case protowire.VarintType:
-			value, err := s.varint()
-			if err != nil {
-				return err
+			var value uint64
+			if value, err = s.varint(); err == nil {
+				s.write(protowire.AppendVarint(protowire.AppendVarint(s.number[:0], tag), value))
 			}
-			s.write(protowire.AppendVarint(protowire.AppendVarint(s.number[:0], tag), value))
-			continue
 		case protowire.Fixed32Type:
-			fixed = 4
+			err = s.fixed(tag, 4, end)
 		case protowire.Fixed64Type:
-			fixed = 8
+			err = s.fixed(tag, 8, end)
 		case protowire.BytesType:
-		default:
-			return fmt.Errorf("field %d of kind %d", number, kind)
-		}
-		if fixed > 0 {
-			s.write(protowire.AppendVarint(s.number[:0], tag))
-			if err := s.copy(fixed, end); err != nil {
-				return err
+			var size uint64
+			if size, err = s.varint(); err == nil && size > uint64(max(0, end-s.at)) {
+				err = io.ErrUnexpectedEOF
 			}
-			continue
+			if err == nil {
+				err = s.field(number, tag, int64(size), depth)
+			}
+		default:
+			err = fmt.Errorf("field %d of kind %d", number, kind)
 		}
-		size, err := s.varint()
 		if err != nil {
-			return err
-		}
-		if size > uint64(max(0, end-s.at)) {
-			return io.ErrUnexpectedEOF
-		}
-		if err := s.field(number, tag, int64(size), depth); err != nil {
 			return err
 		}
 	}
@@ -143,6 +130,12 @@ func (s *skimmer) field(number protowire.Number, tag uint64, size int64, depth i
 	return s.copy(size, s.at+size)
 }
 
+// fixed copies a number of so many bytes, of a message that ends there.
+func (s *skimmer) fixed(tag uint64, size, end int64) error {
+	s.write(protowire.AppendVarint(s.number[:0], tag))
+	return s.copy(size, end)
+}
+
 // note says where the raw data of the last initialiser is.
 func (s *skimmer) note(raw extent, another bool) {
 	switch {
@@ -164,21 +157,18 @@ func putLength(to []byte, n int) {
 	to[longLength-1] = byte(n >> (7 * (longLength - 1)))
 }
 
-func (s *skimmer) varint() (uint64, error) {
-	var b [10]byte
-	for i := range b {
-		c, err := s.in.ReadByte()
-		if err != nil {
-			return 0, unexpected(err)
-		}
+// ReadByte implements io.ByteReader.
+func (s *skimmer) ReadByte() (byte, error) {
+	b, err := s.in.ReadByte()
+	if err == nil {
 		s.at++
-		b[i] = c
-		if c < 0x80 {
-			v, n := protowire.ConsumeVarint(b[:i+1])
-			return v, protowire.ParseError(min(n, 0))
-		}
 	}
-	return 0, errors.New("a number of more than ten bytes")
+	return b, err
+}
+
+func (s *skimmer) varint() (uint64, error) {
+	v, err := binary.ReadUvarint(s)
+	return v, unexpected(err)
 }
 
 func (s *skimmer) write(b []byte) {

@@ -115,12 +115,7 @@ func (o *Optimizer) remember(i int) error {
 		if !used || o.state[i][j] != nil {
 			continue
 		}
-		t, err := o.dev.New(o.params[i].Shape(), o.dev.Float())
-		if err == nil {
-			if err = o.dev.Fill(t, 0); err != nil {
-				t.Release()
-			}
-		}
+		t, err := device.Filled(o.dev, o.params[i].Shape(), 0)
 		if err != nil {
 			return fmt.Errorf("optimizer: state of %s: %w", o.params[i].Name, err)
 		}
